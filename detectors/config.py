@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Interval
 
@@ -28,14 +28,11 @@ class PartConfig:
     """The base of all configs. A *role* is a direct user of it, a *kind* is a `Config` that derives from a role."""
 
     def build(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError(f"{type(self).__qualname__} names a role; build one of {', '.join(kinds(type(self)))}")
+        raise TypeError(f"{type(self).__qualname__} names a role; its kinds can be built")
 
     @property
     def kind(self) -> str:
         return kind_of(type(self))
-
-
-C = TypeVar("C", bound=PartConfig)
 
 
 def kind_of(config_type: type[PartConfig]) -> str:
@@ -50,16 +47,17 @@ def role_of(config_type: type[PartConfig]) -> type[PartConfig]:
 
 
 @cache
-def kinds(role: type[C]) -> dict[str, type[C]]:
+def kinds(role: Any) -> dict[str, Any]:
     """Every kind of a role by name, those of other packages after ours. A name that is taken twice is an error."""
-    found: dict[str, type[C]] = {}
+    found: dict[str, Any] = {}
     for kind, module_name in _modules(role.__module__):
         config_type = getattr(importlib.import_module(module_name), "Config", None)
         if not (isinstance(config_type, type) and issubclass(config_type, role)):
             continue
         if kind in found:
+            other = found[kind].__module__
             raise ValueError(
-                f"two parts of the role {role_name(role)!r} are called {kind!r}: {module_name} and {found[kind].__module__}"
+                f"two parts of the role {role_name(role)!r} are called {kind!r}: {other} and {module_name}"
             )
         found[kind] = config_type
     return found
