@@ -1,6 +1,6 @@
 """The objects of a batch as padded tensors: the one place where lists of targets become [B, G] arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,7 +29,7 @@ class Targets:
         return self.valid & ~self.iscrowd
 
 
-def pad_targets(targets: Sequence[dict[str, Tensor]], device: torch.device | str | None = None) -> Targets:
+def pad_targets(targets: Sequence[Mapping[str, Tensor]], device: torch.device | str | None = None) -> Targets:
     """Pads where the targets lie, then moves each field once; never waits for a device."""
     boxes = pad_sequence([target["boxes"].reshape(-1, 4).float() for target in targets], batch_first=True)
     labels = pad_sequence([target["labels"] for target in targets], batch_first=True)
@@ -47,5 +47,11 @@ def pad_targets(targets: Sequence[dict[str, Tensor]], device: torch.device | str
         boxes, labels, valid, iscrowd = (
             field.new_zeros((len(targets), 1, *field.shape[2:])) for field in (boxes, labels, valid, iscrowd)
         )
-    moved = (field.to(device or boxes.device, non_blocking=True) for field in (boxes, labels, valid, iscrowd))
-    return Targets(*moved, may_have_crowd=may_have_crowd)
+    where = device or boxes.device
+    return Targets(
+        boxes=boxes.to(where, non_blocking=True),
+        labels=labels.to(where, non_blocking=True),
+        valid=valid.to(where, non_blocking=True),
+        iscrowd=iscrowd.to(where, non_blocking=True),
+        may_have_crowd=may_have_crowd,
+    )

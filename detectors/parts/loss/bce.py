@@ -1,0 +1,21 @@
+"""Binary cross-entropy, a sigmoid a class."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn import functional
+
+from detectors.parts.loss import ClsLoss, Fit, LossConfig, one_hot
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(LossConfig):
+    def build(self) -> "BinaryCrossEntropy":
+        return BinaryCrossEntropy(self.weight)
+
+
+class BinaryCrossEntropy(ClsLoss):
+    def forward(self, logits: Tensor, labels: Tensor, fit: Fit | None = None) -> Tensor:
+        """[..., K] logits and [...] labels -> [..., K]"""
+        target = one_hot(labels, logits.shape[-1]).to(logits.dtype)
+        return functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
