@@ -40,7 +40,7 @@ def kind_of(config_type: type[PartConfig]) -> str:
     return config_type.__module__.rpartition(".")[2]
 
 
-def role_of(config_type: type[PartConfig]) -> type[PartConfig]:
+def role_of(config_type: Any) -> Any:
     """The role that a config type belongs to: the last of its bases below `PartConfig`."""
     mro = config_type.__mro__
     return mro[mro.index(PartConfig) - 1]

@@ -94,7 +94,7 @@ def nested_config(hint: Any) -> type | None:
 def _concrete_type(config_type: type[T], tree: Mapping[str, Any], path: Path) -> type[T]:
     if not _is_part(config_type):
         return config_type
-    role: Any = role_of(config_type)  # type: ignore[arg-type]
+    role: Any = role_of(config_type)
     kind = tree.get("kind")
     if kind is None and config_type is not role:
         return config_type

@@ -1,0 +1,80 @@
+"""Finished steps by content: a folder a step, complete from the moment its `result.json` stands in it."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from bench.errors import UserError
+from bench.study.graph import Step
+
+RESULT = "result.json"
+ERROR = "error.txt"
+PROGRESS = "progress.json"
+FREE_BYTES_WANTED = 200 * 2**20
+
+
+class StepCache:
+    """`root/steps/<kind>-<digest>/`. Failures leave a log, never a result, so the next run does them again."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        check_writable(self.root)
+
+    def folder(self, step: Step) -> Path:
+        path = self.root / "steps" / step.name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def done(self, step: Step) -> bool:
+        return (self.root / "steps" / step.name / RESULT).is_file()
+
+    def result(self, step: Step) -> dict[str, Any]:
+        result: dict[str, Any] = json.loads((self.folder(step) / RESULT).read_text())
+        return result
+
+    def progress(self, step: Step) -> dict[str, Any]:
+        return read_json(self.folder(step) / PROGRESS)
+
+
+def finish(folder: Path, result: dict[str, Any]) -> None:
+    """Marks a step as done, all or nothing."""
+    write_json(folder / RESULT, result)
+    (folder / ERROR).unlink(missing_ok=True)
+
+
+def write_json(file: Path, content: Any) -> None:
+    """Replaces a file in one move, so that no reader ever sees half of it."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    with temporary.open("w") as stream:
+        json.dump(content, stream, indent=1, sort_keys=True)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(file)
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(file.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return content
+
+
+def check_writable(root: Path) -> None:
+    """Refuses a folder that cannot be written, or a disk that is about to be full, before any work is spent."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        probe = root / f".write-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(
+            f"cannot write here ({error.strerror})", where=str(root), remedy="choose another with --storage"
+        ) from error
+    free = shutil.disk_usage(root).free
+    if free < FREE_BYTES_WANTED:
+        raise UserError(
+            f"only {free // 2**20} MiB are free", where=str(root), remedy="free some, or choose another with --storage"
+        )
