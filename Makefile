@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform linux --no-emit-index-url --no-header --no-annotate pyproject.toml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: quickstart test test-slow coverage lint docs lock hooks clean
@@ -30,10 +31,8 @@ docs: $(VENV)/.ready-dev
 
 lock: $(VENV)/.ready-dev
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
-		--extra timm --extra optuna --extra nvml pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
-		--all-extras -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(COMPILE) --upgrade --all-extras -o requirements-dev.lock
+	$(COMPILE) --extra timm --extra optuna --extra nvml -c requirements-dev.lock -o requirements.lock
 
 hooks: $(VENV)/.ready-dev
 	$(BIN)/pre-commit install
