@@ -1,4 +1,4 @@
-"""What a training does, as data: everything here but the bookkeeping at the end can change the weights that come out."""
+"""What a training does, as data: all but the bookkeeping at the end can change the weights that come out."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal

@@ -1,14 +1,13 @@
-"""Randomness as a function of (seed, step): a resumed run draws what the unbroken one draws, on any number of workers."""
+"""Randomness as a function of (seed, step): a resumed run draws what the unbroken one draws, on any worker count."""
 
 import hashlib
 import random
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
-
-INIT = "init"
 
 
 def seed_for(seed: int, *place: int | str) -> int:
@@ -28,16 +27,21 @@ def seed_everything(seed: int, *place: int | str) -> None:
 @contextmanager
 def repeatable(device: torch.device, on_gpu: bool) -> Iterator[None]:
     """Repeatable kernels, always on a CPU and on request on a GPU; kernels without such a form run as they are."""
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    fill = torch.utils.deterministic.fill_uninitialized_memory
-    benchmark = torch.backends.cudnn.benchmark
-    wanted = device.type == "cpu" or on_gpu
-    torch.use_deterministic_algorithms(wanted, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
-    torch.backends.cudnn.benchmark = not wanted
-    try:
+    if device.type != "cpu" and not on_gpu:
         yield
+        return
+    mode = torch.get_deterministic_debug_mode()
+    fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    benchmark = torch.backends.cudnn.benchmark
+    try:
+        torch.set_deterministic_debug_mode("warn")
+        # Filling what is about to be overwritten costs time and changes nothing.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        torch.backends.cudnn.benchmark = False
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
+            yield
     finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-        torch.utils.deterministic.fill_uninitialized_memory = fill
+        torch.set_deterministic_debug_mode(mode)
+        torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = benchmark

@@ -1,0 +1,182 @@
+"""The training loop. It is plain: take a batch, add up the losses, step; what surrounds that is in the other files."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sized
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from bench.errors import UserError
+from bench.train.checkpoint import Checkpoints, NoCheckpoints, State
+from bench.train.config import TrainConfig
+from bench.train.ema import Ema
+from bench.train.optimizer import build_optimizer, clip, set_rate
+from bench.train.place import Place, check_amp
+from bench.train.records import Records, StepRecord
+from bench.train.schedule import learning_rate
+from bench.train.seeding import repeatable, seed_everything
+from detectors.images import ImageBatch
+
+Batch = tuple[ImageBatch, list[dict[str, Tensor]], Any]
+
+
+class Batches(Sized, Iterable[Batch], Protocol):
+    """Batches without end, `len` of them an epoch, for this worker; its state is where it stands."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What the first worker calls: `step` after every step, `evaluate` before each checkpoint for its metrics."""
+
+    step: Callable[[StepRecord], None] = lambda record: None
+    evaluate: Callable[[nn.Module, int], dict[str, float]] = lambda model, iteration: {}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished training."""
+
+    iterations: int
+    resumed_at: int
+    """The step from which this run went on; 0 for a run from the start."""
+    seconds: float
+    images_per_second: float
+    peak_memory_mb: float
+    losses: dict[str, float]
+    """Of the last step."""
+    metrics: dict[str, float]
+    """What the last evaluation gave."""
+
+
+class Training:
+    """The state of one training on one worker, and how to take a step, save it and go on from what was saved."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        batches: Batches,
+        config: TrainConfig,
+        *,
+        seed: int = 0,
+        place: Place | None = None,
+        digest: str = "",
+    ) -> None:
+        place = place or Place()
+        check_amp(config.amp, place.device)
+        self.model = model.to(place.device).train()
+        if config.channels_last:
+            self.model.to(memory_format=torch.channels_last)
+        self.config, self.batches, self.seed, self.place, self.digest = config, batches, seed, place, digest
+        self.optimizer = build_optimizer(model, config)
+        self.ema = Ema(model, config.ema_decay) if config.ema_decay else None
+        self.iteration = 0
+        self.total = config.total_iterations(len(batches))
+        self.records = Records(place, config.batch_size)
+        self._forward = place.distribute(model)
+
+    def step(self, batch: Batch, data_seconds: float) -> None:
+        images, targets, indices = batch
+        seed_everything(self.seed, self.iteration)
+        rate = learning_rate(self.config, self.iteration, self.total, len(self.batches))
+        set_rate(self.optimizer, rate)
+        with torch.autocast(self.place.device.type, torch.bfloat16, enabled=self.config.amp == "bf16"):
+            losses: dict[str, Tensor] = self._forward(self._laid_out(images), targets)
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.stack([loss.float() for loss in losses.values()]).sum().backward()
+        if self.config.clip_norm:
+            clip(self.optimizer, self.config.clip_norm)
+        self.optimizer.step()
+        if self.ema:
+            self.ema.update(self.iteration)
+        self.iteration += 1
+        self.records.add(self.iteration, rate, losses, [int(index) for index in indices], data_seconds)
+
+    def state(self) -> State:
+        return {
+            "iteration": self.iteration,
+            "digest": self.digest,
+            "model": self.model.state_dict(),
+            "ema": self.ema.average if self.ema else None,
+            "optimizer": self.optimizer.state_dict(),
+            "batches": self.batches.state_dict(),
+        }
+
+    def load(self, state: State) -> None:
+        if state["digest"] != self.digest:
+            raise UserError(
+                f"the checkpoint at step {state['iteration']} is of another training ({state['digest']}, this is "
+                f"{self.digest})",
+                remedy="choose another output folder, or delete its checkpoints",
+            )
+        self.iteration = state["iteration"]
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.batches.load_state_dict(state["batches"])
+        if self.ema:
+            self.ema.load(state["ema"])
+
+    def evaluate(self, evaluate: Callable[[nn.Module, int], dict[str, float]]) -> dict[str, float]:
+        """What the weights that would be saved now are worth."""
+        self.model.eval()
+        try:
+            if self.ema is None:
+                return evaluate(self.model, self.iteration)
+            with self.ema.applied(self.model):
+                return evaluate(self.model, self.iteration)
+        finally:
+            self.model.train()
+
+    def _laid_out(self, images: ImageBatch) -> ImageBatch:
+        if not self.config.channels_last:
+            return images
+        pixels = images.pixels.to(self.place.device, non_blocking=True)
+        return ImageBatch(pixels.contiguous(memory_format=torch.channels_last), images.sizes)
+
+
+def fit(training: Training, checkpoints: Checkpoints | None = None, hooks: Hooks | None = None) -> Outcome:
+    """Trains to the end, from the last checkpoint if there is one; a resumed run equals an unbroken one."""
+    config, place = training.config, training.place
+    checkpoints, hooks = checkpoints or NoCheckpoints(), (hooks if hooks and place.rank == 0 else Hooks())
+    state = checkpoints.latest()
+    if state is not None:
+        training.load(state)
+    resumed_at, metrics, last = training.iteration, dict(state["metrics"]) if state else {}, None
+    look_every = 1 if place.device.type == "cpu" else config.log_every
+    started = time.perf_counter()
+    training.records.restart_clock()
+    with repeatable(place.device, config.deterministic):
+        for batch, data_seconds in _timed(training.batches, training.total - training.iteration):
+            training.step(batch, data_seconds)
+            save = training.iteration % config.checkpoint_every == 0 or training.iteration == training.total
+            if save or training.iteration % look_every == 0:
+                for last in training.records.flush():
+                    hooks.step(last)
+            if save:
+                metrics = training.evaluate(hooks.evaluate)
+                checkpoints.save(training.iteration, training.state, metrics)
+                training.records.restart_clock()
+    seconds = time.perf_counter() - started
+    return Outcome(
+        iterations=training.iteration,
+        resumed_at=resumed_at,
+        seconds=seconds,
+        images_per_second=(training.iteration - resumed_at) * config.batch_size / seconds,
+        peak_memory_mb=last.memory_mb if last else 0.0,
+        losses=last.losses if last else {},
+        metrics=metrics,
+    )
+
+
+def _timed(batches: Iterable[Batch], count: int) -> Iterator[tuple[Batch, float]]:
+    """So many batches, each with the seconds that were spent waiting for it."""
+    source = iter(batches)
+    for _ in range(count):
+        asked = time.perf_counter()
+        batch = next(source)
+        yield batch, time.perf_counter() - asked
