@@ -1,12 +1,8 @@
 """Where one worker of a training runs: its device, its rank, how many there are."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
-import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -46,15 +42,3 @@ def check_amp(amp: str, device: torch.device) -> None:
     if amp == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
         name = torch.cuda.get_device_name(device)
         raise UserError(f"{name} has no bf16", where="train.amp", remedy="set it to off")
-
-
-@contextmanager
-def process_group(rank: int, world_size: int, file: str, device: torch.device) -> Iterator[Place]:
-    """Workers on one machine that find each other through a file; under Ray the group is there already."""
-    backend = "nccl" if device.type == "cuda" else "gloo"
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    dist.init_process_group(backend, init_method=f"file://{file}", rank=rank, world_size=world_size)
-    try:
-        yield Place(device, rank, world_size)
-    finally:
-        dist.destroy_process_group()

@@ -1,0 +1,80 @@
+"""One training as data, and the function that runs it: in this process, or as one worker of many."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import detectors
+from bench.config.digest import digest
+from bench.config.tree import to_tree
+from bench.data.input import InputConfig
+from bench.data.loader import train_loader
+from bench.data.store import Store
+from bench.train.checkpoint import CheckpointFolder, Checkpoints
+from bench.train.config import BOOKKEEPING, TrainConfig
+from bench.train.loop import Hooks, Outcome, Training, fit
+from bench.train.place import Place
+from bench.train.seeding import seed_everything
+from bench.train.weights import save_weights
+from detectors.families import DetectorConfig
+
+WEIGHTS = "weights.pt"
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """All that one training needs; travels to other processes, so its paths are absolute."""
+
+    detector: DetectorConfig
+    num_classes: int
+    store: str
+    """Folder of the training data."""
+    input: InputConfig
+    train: TrainConfig
+    seed: int = 0
+    out: str
+    """Folder for checkpoints and the weights."""
+    loader_workers: int = 0
+    """Processes that decode and resize images for each worker; 0: the worker itself."""
+
+    @property
+    def weights(self) -> Path:
+        return Path(self.out) / WEIGHTS
+
+    def digest(self, fingerprint: str) -> str:
+        """The identity of the weights: `post`, paths and bookkeeping have no part in them."""
+        detector, train = to_tree(self.detector), to_tree(self.train)
+        del detector["post"]
+        for name in BOOKKEEPING:
+            del train[name]
+        return digest(detector, self.num_classes, fingerprint, self.input, train, self.seed)
+
+
+def prepare(job: Job, place: Place) -> Training:
+    """The model with its first weights, the data and the optimizer; the same on every worker."""
+    store = Store.open(Path(job.store))
+    batches = train_loader(
+        store,
+        job.input,
+        batch_size=place.share_of(job.train.batch_size),
+        seed=job.seed,
+        rank=place.rank,
+        world_size=place.world_size,
+        num_workers=job.loader_workers,
+    )
+    seed_everything(job.seed, "init")
+    model = detectors.build(job.detector, num_classes=job.num_classes)
+    return Training(model, batches, job.train, seed=job.seed, place=place, digest=job.digest(store.fingerprint))
+
+
+def train(
+    job: Job, *, place: Place | None = None, hooks: Hooks | None = None, checkpoints: Checkpoints | None = None
+) -> Outcome:
+    """Trains, or goes on with what was trained, and leaves the weights in the job's folder."""
+    place = place or Place()
+    training = prepare(job, place)
+    folder = CheckpointFolder(Path(job.out) / CHECKPOINTS, job.train.keep_checkpoints, place.rank)
+    outcome = fit(training, checkpoints or folder, hooks)
+    if place.rank == 0:
+        save_weights(job.weights, job.detector, job.num_classes, training.state())
+    return outcome
