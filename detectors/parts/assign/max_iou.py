@@ -46,7 +46,7 @@ class MaxIoU(Assigner):
         best, slot = iou.max(dim=1)
         below = torch.where(best < self.config.negative, BACKGROUND, IGNORED)
         matched = torch.where((best >= self.config.positive) & (best > 0), slot, below)
-        if self.config.low_quality != "none":
+        if self.config.low_quality != "none" and len(anchors):
             matched = self._claim(matched, iou, slot)
         matched = ignore_crowds(matched, anchors, targets, self.config.crowd_coverage)
         return Assignment(matched=matched, iou=best.clamp_(min=0))

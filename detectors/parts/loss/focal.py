@@ -29,5 +29,5 @@ class Focal(ClsLoss):
         """[..., K] logits and [...] labels -> [..., K]"""
         positive = one_hot(labels, logits.shape[-1])
         towards_wrong = torch.where(positive, -logits, logits)
-        alpha = torch.where(positive, self.alpha, 1 - self.alpha)
+        alpha = positive.to(logits.dtype) * (2 * self.alpha - 1) + (1 - self.alpha)
         return alpha * towards_wrong.sigmoid() ** self.gamma * functional.softplus(towards_wrong)
