@@ -1,0 +1,118 @@
+"""From MLflow's runs back to plain records: those we wrote, the published ones, and those of other tools."""
+
+import json
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, Run
+from mlflow.exceptions import MlflowException
+
+from bench.track.names import key_of
+from bench.track.record import STATUSES, RunRecord, Source, Status, StudyRecord
+from bench.track.store import KEY
+
+PAGE = 1000
+_STATUS_OF_OTHERS: dict[str, Status] = {"FINISHED": "done", "FAILED": "failed", "KILLED": "stopped"}
+
+
+def records(client: MlflowClient, study: str, profile: str | None) -> list[RunRecord]:
+    """Every row of a study, oldest first. Of one row and seed only the newest run counts: its config has changed."""
+    experiment = client.get_experiment_by_name(study)
+    if experiment is None or experiment.lifecycle_stage == "deleted":
+        return []
+    found = [_record(run, study) for run in _runs(client, experiment) if run.data.tags.get("source") != "study"]
+    kept = {(r.source, r.profile, r.row, r.seed, r.run_id if r.source == "other" else ""): r for r in found}
+    return [r for r in kept.values() if profile is None or r.source != "measured" or r.profile == profile]
+
+
+def studies(client: MlflowClient) -> list[StudyRecord]:
+    experiments = [found for page in _pages(client) for found in page]
+    return [
+        _study(client, run) for experiment in experiments for run in _runs(client, experiment, "tags.source = 'study'")
+    ]
+
+
+def fetch(client: MlflowClient, run_id: str, name: str) -> Path | None:
+    try:
+        return Path(client.download_artifacts(run_id, name))
+    except (MlflowException, OSError):
+        return None
+
+
+def _pages(client: MlflowClient) -> Iterator[list[Experiment]]:
+    token = None
+    while True:
+        page = client.search_experiments(page_token=token)
+        yield list(page)
+        token = page.token
+        if not token:
+            return
+
+
+def _runs(client: MlflowClient, experiment: Experiment, where: str = "") -> Iterator[Run]:
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment.experiment_id], where, max_results=PAGE, order_by=["start_time ASC"], page_token=token
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _record(run: Run, study: str) -> RunRecord:
+    tags = {name: text for name, text in run.data.tags.items() if not name.startswith("mlflow.")}
+    ours = KEY in tags
+    source: Source = "other" if not ours else "published" if tags.get("source") == "published" else "measured"
+    status = tags.get("status", "") if ours else _STATUS_OF_OTHERS.get(run.info.status, "running")
+    return RunRecord(
+        study=study,
+        row=tags.get("row") or run.info.run_name or run.info.run_id,
+        seed=int(tags["seed"]) if tags.get("seed", "").lstrip("-").isdigit() else None,
+        profile=tags.get("profile", ""),
+        source=source,
+        status=_status(status),
+        reason=tags.get("reason", ""),
+        metrics={name: _number(value) for name, value in run.data.metrics.items()},
+        params=dict(run.data.params),
+        tags=tags,
+        started=_seconds(run.info.start_time),
+        ended=_seconds(run.info.end_time),
+        key=tags.get(KEY, ""),
+        run_id=run.info.run_id,
+        experiment_id=run.info.experiment_id,
+        artifacts=run.info.artifact_uri or "",
+    )
+
+
+def _status(text: str) -> Status:
+    return next((status for status in STATUSES if status == text), "running")
+
+
+def _study(client: MlflowClient, run: Run) -> StudyRecord:
+    tags = run.data.tags
+    claims = fetch(client, run.info.run_id, "claims.json")
+    return StudyRecord(
+        study=tags.get("study", ""),
+        profile=tags.get("profile", ""),
+        description=tags.get("mlflow.note.content", ""),
+        params=dict(run.data.params),
+        claims=tuple(json.loads(claims.read_text())["claims"]) if claims else (),
+        started=_seconds(run.info.start_time),
+        key=tags.get(KEY, key_of(run.info.run_id)),
+        run_id=run.info.run_id,
+        experiment_id=run.info.experiment_id,
+    )
+
+
+def _number(value: float) -> float:
+    """Databases keep an infinite metric as the largest double."""
+    return math.copysign(math.inf, value) if abs(value) == sys.float_info.max else value
+
+
+def _seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000

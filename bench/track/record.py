@@ -1,0 +1,62 @@
+"""What the tracker remembers, as plain data that no other package needs MLflow to read."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+Source = Literal["measured", "published", "other"]
+Status = Literal["running", "done", "skipped", "failed", "stopped", "interrupted"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """One row of a study under one seed (or one published row). `source` is "other" for runs of other tools."""
+
+    study: str
+    row: str
+    seed: int | None = None
+    profile: str = ""
+    source: Source = "measured"
+    status: Status = "running"
+    reason: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    started: float | None = None
+    ended: float | None = None
+    key: str = ""
+    run_id: str = ""
+    experiment_id: str = ""
+    artifacts: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRecord:
+    """A study under one profile: what its rows share, and what was claimed and judged of them."""
+
+    study: str
+    profile: str
+    description: str = ""
+    params: dict[str, str] = field(default_factory=dict)
+    claims: tuple[dict[str, Any], ...] = ()
+    started: float | None = None
+    key: str = ""
+    run_id: str = ""
+    experiment_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A row as a paper prints it. Metrics are in our units: AP is a fraction, not points."""
+
+    row: str
+    metrics: dict[str, float]
+    paper: str = ""
+    table: str = ""
+    schedule: str = ""
+    footnote: str = ""
+
+    @property
+    def tags(self) -> dict[str, str]:
+        named = {name: getattr(self, name) for name in ("paper", "table", "schedule", "footnote")}
+        return {name: text for name, text in named.items() if text}

@@ -1,0 +1,150 @@
+"""The recorder: what the driver and the workers of a study say, and what the leaderboard reads back.
+
+Everything said is first a line in a journal on disk, then sent (see `journal` and `delivery`). A server that is away
+costs nothing but a line on stderr; what waits is delivered, in order, when it is back, or by the next process.
+"""
+
+import atexit
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bench.errors import UserError
+from bench.track import reading
+from bench.track.connect import Away, connect, database_uri, is_server, why, without_password
+from bench.track.delivery import Delivery
+from bench.track.names import key_of
+from bench.track.record import STATUSES, Published, RunRecord, Status, StudyRecord
+from bench.track.store import Store
+
+T = TypeVar("T")
+
+
+class Tracker:
+    """Records the runs of studies under `root`; `uri` is a server or database, by default `<root>/mlflow.db`."""
+
+    def __init__(self, uri: str | None, root: Path) -> None:
+        self.root = root.resolve()
+        self.uri = uri or database_uri(self.root)
+        self._client = connect(self.uri, self.root)
+        store = Store(self._client, None if is_server(self.uri) else self.root / "mlartifacts")
+        self._delivery = Delivery(store, self.root / "journal", without_password(self.uri))
+        atexit.register(self.close)
+
+    # ---- saying
+
+    def start_study(self, name: str, profile: str, description: str, params: Mapping[str, Any]) -> str:
+        """Opens (or reopens) the study's run, the parent of its rows. `baseline` and `metric` are params of note."""
+        key = key_of("study", name, profile)
+        self._say("study", key, study=name, profile=profile, description=description, params=_texts(params))
+        self._delivery.send()
+        return key
+
+    def start_row(
+        self,
+        study: str,
+        row: str,
+        seed: int | None,
+        params: Mapping[str, Any],
+        tags: Mapping[str, Any],
+        *,
+        profile: str = "",
+        digest: str = "",
+    ) -> str:
+        """Opens the run of a row, or the same run again: (study, profile, row, seed, digest) are its identity."""
+        key = key_of("row", study, profile, row, seed, digest)
+        parent = key_of("study", study, profile)
+        facts = _texts(tags) | ({"digest": digest} if digest else {})
+        identity = {"parent": parent, "study": study, "profile": profile, "row": row, "seed": seed}
+        self._say("row", key, **identity, params=_texts(params), tags=facts)
+        self._delivery.send()
+        return key
+
+    def log(self, run_id: str, metrics: Mapping[str, float], step: int) -> None:
+        """Notes metrics of one step; they are sent together with others every few seconds."""
+        self._say("log", run_id, points=[[time.time(), step, _numbers(metrics)]])
+
+    def artifact(self, run_id: str, path: Path, folder: str | None = None) -> None:
+        """Keeps a file, or a folder of files, with a run. It must stay where it is until it was delivered."""
+        self._say("artifact", run_id, path=str(path.resolve()), folder=folder)
+
+    def model(self, run_id: str, name: str, folder: Path | None = None) -> None:
+        """Makes the run's detector a logged model; call it before `finish`, whose metrics the model then shows too."""
+        self._say("model", run_id, name=name, path=str(folder.resolve()) if folder else None)
+
+    def judge(self, study: str, profile: str, claims: Sequence[Mapping[str, Any]]) -> None:
+        """Keeps the verdicts on a study's claims with the study's run."""
+        self._say("claims", key_of("study", study, profile), study=study, claims=[dict(claim) for claim in claims])
+        self._delivery.send()
+
+    def finish(self, run_id: str, status: Status, reason: str = "", metrics: Mapping[str, float] | None = None) -> None:
+        """Closes a run. The metrics given here are the ones that the leaderboard shows."""
+        if status not in STATUSES or status == "running":
+            raise ValueError(f"status={status!r}: use one of {', '.join(STATUSES[1:])}")
+        self._say("finish", run_id, status=status, reason=reason, metrics=_numbers(metrics or {}))
+        self._delivery.send()
+
+    def publish(self, study: str, rows: Iterable[Published]) -> None:
+        """Enters what papers print about a study's rows: once, and again only what changed."""
+        told = [{"row": row.row, "metrics": _numbers(row.metrics), "tags": row.tags} for row in rows]
+        self._say("publish", key_of("published", study), study=study, rows=told)
+        self._delivery.send()
+
+    def deliver(self) -> bool:
+        """Sends all that waits; False if the server is away."""
+        return self._delivery.send(again=True)
+
+    def close(self) -> None:
+        self._delivery.close()
+        atexit.unregister(self.close)
+
+    def __enter__(self) -> "Tracker":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    # ---- reading
+
+    def records(self, study: str, profile: str | None = None) -> list[RunRecord]:
+        """The newest run of every row and seed, the published rows, and the runs that other tools put beside them."""
+        return self._read(lambda: reading.records(self._client, study, profile))
+
+    def studies(self) -> list[StudyRecord]:
+        return self._read(lambda: reading.studies(self._client))
+
+    def study(self, name: str, profile: str) -> StudyRecord | None:
+        return next((found for found in self.studies() if (found.study, found.profile) == (name, profile)), None)
+
+    def fetch(self, record: RunRecord | StudyRecord, name: str) -> Path | None:
+        """An artifact of a run as a local file or folder; None if the run has none of that name."""
+        return reading.fetch(self._client, record.run_id, name)
+
+    def url(self, record: RunRecord | StudyRecord) -> str:
+        """Where the server's own page shows a run; empty for a database without a server."""
+        base = self.uri.rstrip("/") if is_server(self.uri) else ""
+        return f"{base}/#/experiments/{record.experiment_id}/runs/{record.run_id}" if base else ""
+
+    def _say(self, op: str, key: str, **facts: Any) -> None:
+        self._delivery.say({"op": op, "key": key, "time": time.time(), **facts})
+
+    def _read(self, question: Callable[[], T]) -> T:
+        self.deliver()
+        try:
+            return question()
+        except Exception as error:
+            if not isinstance(why(error, self._client), Away):
+                raise
+            remedy = "start it (`locbench ui`), or leave out --tracking to read the local records"
+            raise UserError(
+                "the tracking server does not answer", where=without_password(self.uri), remedy=remedy
+            ) from error
+
+
+def _texts(facts: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in facts.items()}
+
+
+def _numbers(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items()}
