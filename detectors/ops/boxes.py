@@ -13,15 +13,23 @@ def area(boxes: Tensor) -> Tensor:
     return (x2 - x1).clamp(min=0) * (y2 - y1).clamp(min=0)
 
 
+def pairwise_intersection(first: Tensor, second: Tensor) -> Tensor:
+    """The area that boxes share: [..., N, 4] and [..., M, 4] -> [..., N, M]; the leading dimensions broadcast."""
+    x1, y1, x2, y2 = _measurable(first).unsqueeze(-2).unbind(-1)
+    u1, v1, u2, v2 = _measurable(second).unsqueeze(-3).movedim(-1, 0).contiguous()  # rows that vectorise
+    width = (torch.minimum(x2, u2) - torch.maximum(x1, u1)).clamp_(min=0)
+    return width * (torch.minimum(y2, v2) - torch.maximum(y1, v1)).clamp_(min=0)
+
+
 def pairwise_iou(first: Tensor, second: Tensor) -> Tensor:
-    """[..., N, 4] and [..., M, 4] -> [..., N, M]; the leading dimensions broadcast."""
-    intersection = _pairwise_intersection(first, second)
+    """[..., N, 4] and [..., M, 4] -> [..., N, M]."""
+    intersection = pairwise_intersection(first, second)
     return _ratio(intersection, area(first).unsqueeze(-1) + area(second).unsqueeze(-2) - intersection)
 
 
 def pairwise_intersection_over_first(first: Tensor, second: Tensor) -> Tensor:
-    """The share of each first box that each second one (a crowd, say) covers: [..., N, 4], [..., M, 4] -> [..., N, M]."""
-    return _ratio(_pairwise_intersection(first, second), area(first).unsqueeze(-1))
+    """The share of each first box that each second one, a crowd for instance, covers: shapes as in `pairwise_iou`."""
+    return _ratio(pairwise_intersection(first, second), area(first).unsqueeze(-1))
 
 
 def aligned_iou(first: Tensor, second: Tensor) -> Tensor:
@@ -77,14 +85,6 @@ def _intersection(first: Tensor, second: Tensor) -> Tensor:
     top_left = torch.maximum(first[..., :2], second[..., :2])
     width, height = (torch.minimum(first[..., 2:], second[..., 2:]) - top_left).clamp(min=0).unbind(-1)
     return width * height
-
-
-def _pairwise_intersection(first: Tensor, second: Tensor) -> Tensor:
-    """One axis at a time: a tensor [..., N, M, 2] would cost twice the memory and strided reads."""
-    x1, y1, x2, y2 = _measurable(first).unsqueeze(-2).unbind(-1)
-    u1, v1, u2, v2 = _measurable(second).unsqueeze(-3).unbind(-1)
-    width = (torch.minimum(x2, u2) - torch.maximum(x1, u1)).clamp_(min=0)
-    return width * (torch.minimum(y2, v2) - torch.maximum(y1, v1)).clamp_(min=0)
 
 
 def _ratio(part: Tensor, whole: Tensor) -> Tensor:
