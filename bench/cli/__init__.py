@@ -1,4 +1,4 @@
-"""The command line: parses, calls `bench.api`, prints. Exits 0: done, 1: a step failed, 2: wrong input, 130: stopped."""
+"""The command line: parses, calls `bench.api`, prints. Exits with 0 done, 1 a step failed, 2 bad input, 130 stopped."""
 
 import sys
 from collections.abc import Sequence

@@ -1,12 +1,12 @@
 """A study as steps: train once, predict once, score many. A step's name says all that determines its result."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from bench.config.digest import digest
-from bench.config.tree import to_tree
 from bench.study.spec import Row, Study
+from bench.train.job import Job
 
 Kind = Literal["train", "predict", "score"]
 # Raised when a change of the code alters the result of a step under an unchanged config.
@@ -26,17 +26,33 @@ class Splits:
 
 @dataclass(frozen=True)
 class Step:
-    """One piece of work; two steps of one name are the same work."""
+    """One piece of work; two steps of one name are the same work. `work` is all that a worker needs to do it."""
 
     kind: Kind
     digest: str
     needs: tuple[str, ...]
-    spec: Any
-    """A tree that holds everything a worker needs to do it."""
+    work: Any
 
     @property
     def name(self) -> str:
         return f"{self.kind}-{self.digest}"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Raw predictions of a trained detector over the validation split."""
+
+    store: str
+    job: Job
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """`post` applied to raw predictions, and the numbers of a protocol."""
+
+    store: str
+    post: Any
+    protocol: str
 
 
 @dataclass(frozen=True)
@@ -45,16 +61,15 @@ class Cell:
 
     row: Row
     seed: int
-    train: Step
-    predict: Step
-    score: Step
+    steps: tuple[Step, Step, Step]
 
     @property
     def title(self) -> str:
         return f"{self.row.name} · seed {self.seed}"
 
-    def steps(self) -> Iterator[Step]:
-        yield from (self.train, self.predict, self.score)
+    @property
+    def score(self) -> Step:
+        return self.steps[-1]
 
 
 def cells(study: Study, splits: dict[str, Splits]) -> list[Cell]:
@@ -62,9 +77,9 @@ def cells(study: Study, splits: dict[str, Splits]) -> list[Cell]:
     return [_cell(study, row, seed, splits[data_digest(row)]) for seed in study.seeds for row in study.rows]
 
 
-def unique_steps(cells: list[Cell], kind: Kind) -> list[Step]:
-    """The steps of a kind, each once, in order of first need."""
-    return list({step.name: step for cell in cells for step in cell.steps() if step.kind == kind}.values())
+def unique_steps(plan: Sequence[Cell]) -> Iterator[Step]:
+    """Every step once, each after those it needs."""
+    yield from {step.name: step for cell in plan for step in cell.steps}.values()
 
 
 def data_digest(row: Row) -> str:
@@ -72,24 +87,23 @@ def data_digest(row: Row) -> str:
 
 
 def _cell(study: Study, row: Row, seed: int, data: Splits) -> Cell:
-    detector = to_tree(row.recipe.detector)
-    post = detector.pop("post")
-    training = {
-        "detector": detector,
-        "input": to_tree(row.recipe.input),
-        "train": to_tree(row.recipe.train),
-        "seed": seed,
-        "num_classes": data.num_classes,
-    }
-    train = _step(
-        "train", training | {"data": data.train_fingerprint}, (), training | {"store": data.train, "post": post}
+    recipe = row.recipe
+    job = Job(
+        detector=recipe.detector,
+        num_classes=data.num_classes,
+        store=data.train,
+        input=recipe.input,
+        train=recipe.train,
+        seed=seed,
+        out="",
     )
-    predict_spec = {"train": train.name, "store": data.val, "detector": detector | {"post": post}}
-    predict = _step("predict", {"data": data.val_fingerprint}, (train.name,), training | predict_spec)
-    identity = {"post": post, "protocol": study.protocol}
-    score = _step("score", identity, (predict.name,), identity | {"predict": predict.name, "store": data.val})
-    return Cell(row, seed, train, predict, score)
+    train = _step("train", [job.digest(data.train_fingerprint)], (), job)
+    prediction = Prediction(store=data.val, job=job)
+    predict = _step("predict", [data.val_fingerprint, recipe.input], (train.name,), prediction)
+    scoring = Scoring(store=data.val, post=recipe.detector.post, protocol=study.protocol)
+    score = _step("score", [scoring.post, scoring.protocol], (predict.name,), scoring)
+    return Cell(row, seed, (train, predict, score))
 
 
-def _step(kind: Kind, identity: dict[str, Any], needs: tuple[str, ...], spec: dict[str, Any]) -> Step:
-    return Step(kind, digest(kind, VERSIONS[kind], identity, list(needs)), needs, spec)
+def _step(kind: Kind, identity: list[Any], needs: tuple[str, ...], work: Any) -> Step:
+    return Step(kind, digest(kind, VERSIONS[kind], identity, list(needs)), needs, work)

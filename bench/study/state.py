@@ -22,3 +22,10 @@ class CellState:
     @property
     def finished(self) -> bool:
         return self.status in FINAL
+
+
+def reason_of(error: BaseException) -> str:
+    """The last line that a person wants of an error that crossed processes."""
+    cause = getattr(error, "cause", None) or error
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return f"{type(cause).__name__}: {lines[-1] if lines else 'no message'}"[:500]

@@ -1,0 +1,104 @@
+"""`quickstart`, `run`, `studies`, `variants`, `leaderboard`: the commands around studies."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Storage = Annotated[Path, typer.Option("--storage", help="Folder of data, checkpoints, predictions and records.")]
+Tracking = Annotated[str | None, typer.Option("--tracking", help="MLflow URI; default: sqlite in the storage.")]
+Address = Annotated[str | None, typer.Option("--address", help="Address of a Ray cluster; default: this machine.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Workers of one training.")]
+GPUs = Annotated[float | None, typer.Option("--gpus-per-worker", min=0, help="May be a fraction; default: 1 if any.")]
+RUNS = Path("runs")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands of this file."""
+    for command in (quickstart, run, leaderboard, studies, variants):
+        app.command()(command)
+
+
+def quickstart(
+    storage: Storage = RUNS,
+    workers: Workers = 1,
+    tracking: Tracking = None,
+) -> None:
+    """Train and compare small detectors on synthetic scenes, in minutes, on any machine."""
+    _run("quickstart", storage=storage, workers=workers, tracking=tracking)
+
+
+def run(
+    study: Annotated[str, typer.Argument(help="A study file, or the name of one that `locbench studies` lists.")],
+    profile: Annotated[str, typer.Option(help="The size at which it runs: full, mini, smoke.")] = "full",
+    rows: Annotated[str, typer.Option(help="Only these rows, separated by commas.")] = "",
+    seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds; default: the study's.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="key=value for all rows; repeatable.")] = None,
+    address: Address = None,
+    workers: Workers = 1,
+    gpus_per_worker: GPUs = None,
+    storage: Storage = RUNS,
+    tracking: Tracking = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the steps and what is cached; run nothing.")
+    ] = False,
+) -> None:
+    """Run what is missing of a study, then show its leaderboard."""
+    _run(
+        study,
+        profile=profile,
+        rows=[name.strip() for name in rows.split(",") if name.strip()],
+        seeds=seeds,
+        settings=settings or (),
+        address=address,
+        workers=workers,
+        gpus_per_worker=gpus_per_worker,
+        storage=storage,
+        tracking=tracking,
+        dry_run=dry_run,
+    )
+
+
+def _run(study: str, **options: object) -> None:
+    from bench import api
+
+    result = api.run(study, **options)  # type: ignore[arg-type]
+    typer.echo(result.text())
+    result.raise_if_failed()
+
+
+def leaderboard(
+    studies: Annotated[list[str], typer.Argument(help="Names of studies that were run.")],
+    profile: Annotated[str | None, typer.Option(help="Only rows of this profile.")] = None,
+    form: Annotated[str, typer.Option("--format", help="terminal, markdown, csv or latex.")] = "terminal",
+    html: Annotated[Path | None, typer.Option("--html", help="Write the page to this file.")] = None,
+    storage: Storage = RUNS,
+    tracking: Tracking = None,
+) -> None:
+    """Show the leaderboard of finished and running studies."""
+    from bench import api
+
+    if html is not None:
+        typer.echo(api.write_page(studies, html, profile=profile, storage=storage, tracking=tracking))
+        return
+    typer.echo(api.leaderboard_text(studies, form=form, profile=profile, storage=storage, tracking=tracking))
+
+
+def studies(
+    name: Annotated[str, typer.Argument(help="Show this study's rows.")] = "",
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of study files.")] = False,
+) -> None:
+    """List the studies that come along, or the rows of one."""
+    from bench.cli import listing
+
+    typer.echo(listing.schema() if schema else listing.study(name) if name else listing.studies())
+
+
+def variants(
+    name: Annotated[str, typer.Argument(help="Show this variant's whole tree.")] = "",
+    form: Annotated[str, typer.Option("--format", help="table or yaml.")] = "table",
+) -> None:
+    """List the detectors of the zoo, or every setting of one with its type and value."""
+    from bench.cli import listing
+
+    typer.echo(listing.variant(name, form) if name else listing.variants())

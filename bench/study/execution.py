@@ -1,0 +1,128 @@
+"""Runs the missing steps of a plan: trainings through Ray Tune, predictions and scores as Ray tasks once ready."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bench.study.cache import ERROR, StepCache
+from bench.study.graph import Cell, Kind, Step, unique_steps
+from bench.study.live import LiveTable
+from bench.study.state import CellState, Status, reason_of
+from bench.study.trainings import Resources, Trainings
+from bench.study.work import do_step
+
+POLL_SECONDS = 0.25
+ACTIVE: dict[Kind, Status] = {"train": "training", "predict": "predicting", "score": "scoring"}
+# How much of a cell's time its steps take, for the progress of the whole.
+SHARE: dict[Kind, float] = {"train": 0.9, "predict": 0.07, "score": 0.03}
+
+
+class Execution:
+    """One run over a plan; `finished` hears of each cell that ends, with its state."""
+
+    def __init__(
+        self,
+        plan: Sequence[Cell],
+        cache: StepCache,
+        resources: Resources,
+        finished: Callable[[Cell, CellState], None],
+    ) -> None:
+        self.plan, self.cache, self.resources, self._finished = plan, cache, resources, finished
+        self.steps = {step.name: step for step in unique_steps(plan)}
+        self.done = {name for name, step in self.steps.items() if cache.done(step)}
+        self.failed: dict[str, str] = {}
+        self._tasks: dict[Any, Step] = {}
+        self._trainings: Trainings | None = None
+        self.states = [CellState(cell.title) for cell in plan]
+        self._settle()
+        for state in self.states:
+            state.cached = state.finished
+
+    @property
+    def missing(self) -> list[Step]:
+        """Steps that have to run."""
+        return [step for name, step in self.steps.items() if name not in self.done]
+
+    def run(self, live: LiveTable) -> None:
+        """Blocks until every cell has ended; must be called inside a Ray session."""
+        wanted = [step for step in self.missing if step.kind == "train"]
+        self._trainings = Trainings(wanted, self.cache, self.resources)
+        while not all(state.finished for state in self.states):
+            self._collect()
+            self._start_ready()
+            self._settle()
+            live.refresh()
+            time.sleep(POLL_SECONDS)
+
+    def interrupt(self, reason: str) -> None:
+        """Marks what did not end."""
+        for cell, state in zip(self.plan, self.states, strict=True):
+            if not state.finished:
+                state.status, state.reason = "interrupted", reason
+                self._finished(cell, state)
+
+    def _start_ready(self) -> None:
+        import ray
+
+        started = {step.name for step in self._tasks.values()}
+        for step in self.missing:
+            ready = step.kind != "train" and step.name not in started and step.name not in self.failed
+            if ready and all(need in self.done for need in step.needs):
+                # No CPU is asked for: these steps are short, and waiting behind trainings would hold back a row.
+                remote = ray.remote(num_cpus=0, num_gpus=self.resources.gpus_per_worker, max_retries=2)(do_step)
+                self._tasks[remote.remote(step, self._folder(step), self._folders_of_needs(step))] = step
+
+    def _collect(self) -> None:
+        import ray
+
+        assert self._trainings is not None
+        for name, reason in self._trainings.ended():
+            self._end(self.steps[name], reason)
+        ended, _ = ray.wait(list(self._tasks), num_returns=len(self._tasks), timeout=0) if self._tasks else ([], [])
+        for reference in ended:
+            step = self._tasks.pop(reference)
+            try:
+                ray.get(reference)
+            except Exception as error:
+                self._end(step, reason_of(error))
+            else:
+                self._end(step, "")
+
+    def _end(self, step: Step, reason: str) -> None:
+        if reason:
+            self.failed[step.name] = reason
+            (self.cache.folder(step) / ERROR).write_text(reason + "\n")
+        else:
+            self.done.add(step.name)
+
+    def _settle(self) -> None:
+        """Brings the states of the cells up to date and tells of those that ended."""
+        for cell, state in zip(self.plan, self.states, strict=True):
+            if state.finished:
+                continue
+            self._look_at(cell, state)
+            if state.finished:
+                self._finished(cell, state)
+
+    def _look_at(self, cell: Cell, state: CellState) -> None:
+        state.fraction = 0.0
+        for step in cell.steps:
+            if step.name in self.failed:
+                state.status, state.reason = "failed", self.failed[step.name]
+                return
+            if step.name not in self.done:
+                progress = self.cache.progress(step) if step.kind == "train" else {}
+                part = progress.get("fraction", 0.0)
+                state.fraction += SHARE[step.kind] * part
+                state.note = progress.get("note", "")
+                state.status = "waiting" if step.kind == "train" and not progress else ACTIVE[step.kind]
+                return
+            state.fraction += SHARE[step.kind]
+        state.status, state.note = "done", ""
+        state.metrics = self.cache.result(cell.score)["metrics"]
+
+    def _folder(self, step: Step) -> str:
+        return str(self.cache.folder(step))
+
+    def _folders_of_needs(self, step: Step) -> list[str]:
+        return [self._folder(self.steps[name]) for name in step.needs]

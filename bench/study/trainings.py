@@ -1,0 +1,93 @@
+"""The trainings of a study as trials of one Ray Tune experiment, each a Ray Train run of its own workers."""
+
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bench.study.cache import ERROR, PROGRESS, StepCache
+from bench.study.graph import Step
+from bench.study.state import reason_of
+from bench.study.work import train_step
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one worker of a training gets."""
+
+    workers: int = 1
+    gpus_per_worker: float = 0.0
+
+
+class Trainings:
+    """Runs the tuner in a thread, so that what follows a training need not wait for the others."""
+
+    def __init__(self, steps: Sequence[Step], cache: StepCache, resources: Resources) -> None:
+        self.cache, self.resources = cache, resources
+        self._open = {step.name: step for step in steps}
+        self._crash = ""
+        for step in steps:
+            for leftover in (ERROR, PROGRESS):
+                (cache.folder(step) / leftover).unlink(missing_ok=True)
+        self._thread = threading.Thread(target=self._run, args=(list(steps),), name="tuner", daemon=True)
+        if steps:
+            self._thread.start()
+
+    def ended(self) -> Iterator[tuple[str, str]]:
+        """(name, reason) of each training that ended since the last call; the reason is empty when it is done."""
+        over = not self._thread.is_alive()
+        for name, step in list(self._open.items()):
+            error = self.cache.folder(step) / ERROR
+            if self.cache.done(step):
+                reason = ""
+            elif error.is_file():
+                reason = error.read_text().strip()
+            elif over:
+                reason = self._crash or "the trial ended without a result"
+            else:
+                continue
+            del self._open[name]
+            yield name, reason
+
+    def _run(self, steps: list[Step]) -> None:
+        try:
+            _tune([(step, str(self.cache.folder(step))) for step in steps], self.resources, self.cache.root)
+        except BaseException as error:
+            self._crash = f"Ray Tune: {error}".splitlines()[0]
+
+
+def _tune(work: list[tuple[Step, str]], resources: Resources, root: Path) -> None:
+    import ray
+    from ray import tune
+
+    # A trial only starts and watches its workers, so it costs no CPU; a bundle of CPU 0 alone is refused.
+    head = {"CPU": 0, "node:__internal_head__": 0.001}
+    trial = tune.with_resources(tune.with_parameters(_trial, work=work, resources=resources), head)
+    tune.Tuner(
+        trial,
+        param_space={"index": tune.grid_search(list(range(len(work))))},
+        tune_config=tune.TuneConfig(max_concurrent_trials=concurrent_trials(ray.cluster_resources(), resources)),
+        run_config=tune.RunConfig(name="tune", storage_path=str(root), verbose=0),
+    ).fit()
+
+
+def concurrent_trials(cluster: dict[str, float], resources: Resources) -> int:
+    """How many trainings fit at once: waiting trials would each hold an actor for nothing."""
+    by_cpu = cluster.get("CPU", 1) // resources.workers
+    by_gpu = (
+        cluster.get("GPU", 0) // (resources.workers * resources.gpus_per_worker)
+        if resources.gpus_per_worker
+        else by_cpu
+    )
+    return max(1, int(min(by_cpu, by_gpu)))
+
+
+def _trial(config: dict[str, Any], work: list[tuple[Step, str]], resources: Resources) -> None:
+    step, folder = work[config["index"]]
+    try:
+        train_step(replace(step.work, out=folder), Path(folder), resources.workers, resources.gpus_per_worker)
+    except Exception as error:
+        (Path(folder) / "traceback.txt").write_text(traceback.format_exc())
+        (Path(folder) / ERROR).write_text(reason_of(error) + "\n")
