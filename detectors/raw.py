@@ -1,13 +1,13 @@
-"""Raw predictions: what the network said before `post`, one flat entry a (box, class) pair over all images of a batch."""
+"""Raw predictions: what the network said before `post`, one flat entry a (box, class) pair over a batch of images."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Raw:
-    """M candidates. Boxes are absolute xyxy in the pixels of the image that was given; nothing is sorted or suppressed."""
+    """M candidates. Boxes are xyxy in the pixels of the image that was given; nothing is sorted or suppressed."""
 
     boxes: Tensor
     """[M, 4] float"""
@@ -32,3 +32,7 @@ class Raw:
         """The candidates that a mask or an index picks, in its order."""
         picked = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name not in ("num_images", "quality")}
         return Raw(**picked, num_images=self.num_images, quality={name: q[index] for name, q in self.quality.items()})
+
+    def with_quality(self, **quality: Tensor) -> "Raw":
+        """The same candidates with more qualities, [M] each."""
+        return replace(self, quality={**self.quality, **quality})

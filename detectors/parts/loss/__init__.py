@@ -20,12 +20,26 @@ class LossConfig(PartConfig):
         return super().build()
 
 
+@dataclass(frozen=True, kw_only=True)
+class ClsLossConfig(LossConfig):
+    def build(self) -> "ClsLoss":
+        return PartConfig.build(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocLossConfig(LossConfig):
+    def build(self) -> "LocLoss":
+        return PartConfig.build(self)
+
+
 @dataclass(frozen=True)
 class Fit:
     """How well the boxes behind N loss rows fit now, for losses that weigh by it."""
 
     iou: Tensor
     """[N] IoU of the decoded box with its target; only positives' values are read"""
+    mask: Tensor | None = None
+    """[N] bool: which rows are positives, for box losses; None: all"""
     group: Tensor | None = None
     """[N] int64 in 0..groups-1: rows whose weights balance among themselves; None is one group"""
     groups: int = 1
@@ -46,6 +60,9 @@ class Loss(nn.Module):
 
 class ClsLoss(Loss):
     """`loss(logits [N, C], labels [N]) -> [N, C] or [N]`; labels are 0..K-1 for objects and negative for background."""
+
+    sigmoid = True
+    """a logit a class, each through a sigmoid of its own"""
 
     def channels(self, num_classes: int) -> int:
         """C: how many logits the loss wants for K classes."""
@@ -72,3 +89,19 @@ class LocLoss(Loss):
 def one_hot(labels: Tensor, channels: int) -> Tensor:
     """[...] labels -> [..., C] bool; a negative label is no channel."""
     return labels[..., None] == torch.arange(channels, device=labels.device)
+
+
+def cls_loss_of(config: LossConfig, field: str = "cls_loss") -> ClsLoss:
+    """The built loss, once it is sure to be one of classes."""
+    loss = config.build()
+    if not isinstance(loss, ClsLoss):
+        raise ValueError(f"{field}.kind = {config.kind!r} is a loss of boxes: choose one of classes, such as 'focal'")
+    return loss
+
+
+def box_loss_of(config: LossConfig, field: str = "box_loss") -> LocLoss:
+    """The built loss, once it is sure to be one of boxes."""
+    loss = config.build()
+    if not isinstance(loss, LocLoss):
+        raise ValueError(f"{field}.kind = {config.kind!r} is a loss of classes: choose one of boxes, such as 'giou'")
+    return loss

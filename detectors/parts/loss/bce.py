@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional
 
-from detectors.parts.loss import ClsLoss, Fit, LossConfig, one_hot
+from detectors.parts.loss import ClsLoss, ClsLossConfig, Fit, one_hot
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(LossConfig):
+class Config(ClsLossConfig):
     def build(self) -> "BinaryCrossEntropy":
         return BinaryCrossEntropy(self.weight)
 

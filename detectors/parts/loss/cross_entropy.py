@@ -6,16 +6,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from detectors.parts.loss import ClsLoss, Fit, LossConfig
+from detectors.parts.loss import ClsLoss, ClsLossConfig, Fit
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(LossConfig):
+class Config(ClsLossConfig):
     def build(self) -> "CrossEntropy":
         return CrossEntropy(self.weight)
 
 
 class CrossEntropy(ClsLoss):
+    sigmoid = False
+
     def channels(self, num_classes: int) -> int:
         return num_classes + 1
 

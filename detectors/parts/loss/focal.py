@@ -7,11 +7,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from detectors.config import NonNegative, Unit
-from detectors.parts.loss import ClsLoss, Fit, LossConfig, one_hot
+from detectors.parts.loss import ClsLoss, ClsLossConfig, Fit, one_hot
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(LossConfig):
+class Config(ClsLossConfig):
     alpha: Unit = 0.25
     """weight of positives; negatives get 1 - alpha"""
     gamma: NonNegative = 2.0

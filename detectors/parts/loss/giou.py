@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from detectors.ops.boxes import aligned_giou
-from detectors.parts.loss import Fit, LocLoss, LossConfig
+from detectors.parts.loss import Fit, LocLoss, LocLossConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(LossConfig):
+class Config(LocLossConfig):
     def build(self) -> "GeneralisedIoU":
         return GeneralisedIoU(self.weight)
 

@@ -6,11 +6,11 @@ from typing import Literal
 from torch import Tensor
 
 from detectors.ops.boxes import aligned_iou
-from detectors.parts.loss import Fit, LocLoss, LossConfig
+from detectors.parts.loss import Fit, LocLoss, LocLossConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(LossConfig):
+class Config(LocLossConfig):
     form: Literal["log", "linear"] = "log"
 
     def build(self) -> "IoU":

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from detectors.parts.loss import Fit, LocLoss, LossConfig
+from detectors.parts.loss import Fit, LocLoss, LocLossConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(LossConfig):
+class Config(LocLossConfig):
     def build(self) -> "L1":
         return L1(self.weight)
 

@@ -6,11 +6,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from detectors.config import Positive
-from detectors.parts.loss import Fit, LocLoss, LossConfig
+from detectors.parts.loss import Fit, LocLoss, LocLossConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(LossConfig):
+class Config(LocLossConfig):
     beta: Positive = 1 / 9
     """where the square turns into a line; the papers write it as delta"""
 

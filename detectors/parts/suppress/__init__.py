@@ -1,4 +1,4 @@
-"""Role `suppress`: which of the candidates for one object survives; they compete within a group, an (image, class) pair."""
+"""Role `suppress`: which candidates for one object survive; they compete within a group, an (image, class) pair."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

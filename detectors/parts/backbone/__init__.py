@@ -1,0 +1,57 @@
+"""Role `backbone`: from normalised pixels to feature maps of falling resolution."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from torch import Tensor, nn
+from torchvision.ops import FrozenBatchNorm2d
+
+from detectors.config import PartConfig
+
+Norm = Literal["frozen", "train", "sync"]
+"""Batch normalisation: statistics of the pretrained weights | of each batch | of each batch over all workers."""
+
+
+class Backbone(nn.Module):
+    """Images [B, 3, H, W] -> one map a level, finest first."""
+
+    channels: tuple[int, ...]
+    """of each level"""
+    strides: tuple[int, ...]
+    """of each level, in pixels"""
+
+    frozen: tuple[nn.Module, ...] = ()
+    """stages that stay as they were loaded"""
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        raise NotImplementedError
+
+    def freeze(self, stages: Sequence[nn.Module]) -> None:
+        self.frozen = tuple(stage.requires_grad_(False).eval() for stage in stages)
+
+    def train(self, mode: bool = True) -> "Backbone":
+        super().train(mode)
+        for stage in self.frozen:
+            stage.eval()
+        return self
+
+    def load_classifier_state(self, state: dict[str, Tensor]) -> None:
+        """Takes the weights of the classifier that the backbone comes from; those of its last layers are left."""
+        missing, _ = self.load_state_dict(state, strict=False)
+        lost = [name for name in missing if not name.endswith("num_batches_tracked")]
+        if lost:
+            raise ValueError(f"weights: {len(lost)} are missing, {lost[0]} first; give those of the same architecture")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneConfig(PartConfig):
+    def build(self) -> Backbone:
+        return super().build()
+
+
+def norm_layer(norm: Norm, eps: float) -> Callable[[int], nn.Module]:
+    """What makes a normalisation from its number of channels; each kind reads the state of the others."""
+    kind = {"frozen": FrozenBatchNorm2d, "train": nn.BatchNorm2d, "sync": nn.SyncBatchNorm}[norm]
+    return partial(kind, eps=eps)

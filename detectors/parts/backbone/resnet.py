@@ -1,0 +1,74 @@
+"""ResNet and ResNeXt, the networks of torchvision: C2 to C5 at strides 4 to 32."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Interval
+from torch import Tensor, nn
+from torchvision.models import resnet
+
+from detectors.config import NonNegative
+from detectors.parts.backbone import Backbone, BackboneConfig, Norm, norm_layer
+
+LAYOUTS: dict[str, tuple[type[resnet.BasicBlock | resnet.Bottleneck], list[int], int, int]] = {
+    "resnet18": (resnet.BasicBlock, [2, 2, 2, 2], 1, 64),
+    "resnet34": (resnet.BasicBlock, [3, 4, 6, 3], 1, 64),
+    "resnet50": (resnet.Bottleneck, [3, 4, 6, 3], 1, 64),
+    "resnet101": (resnet.Bottleneck, [3, 4, 23, 3], 1, 64),
+    "resnet152": (resnet.Bottleneck, [3, 8, 36, 3], 1, 64),
+    "resnext50_32x4d": (resnet.Bottleneck, [3, 4, 6, 3], 32, 4),
+    "resnext101_32x4d": (resnet.Bottleneck, [3, 4, 23, 3], 32, 4),
+    "resnext101_64x4d": (resnet.Bottleneck, [3, 4, 23, 3], 64, 4),
+    "resnext101_32x8d": (resnet.Bottleneck, [3, 4, 23, 3], 32, 8),
+    "resnext152_32x8d": (resnet.Bottleneck, [3, 8, 36, 3], 32, 8),
+}
+"""block, blocks a stage, groups, width a group"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(BackboneConfig):
+    layout: Literal[
+        "resnet18",
+        "resnet34",
+        "resnet50",
+        "resnet101",
+        "resnet152",
+        "resnext50_32x4d",
+        "resnext101_32x4d",
+        "resnext101_64x4d",
+        "resnext101_32x8d",
+        "resnext152_32x8d",
+    ] = "resnet50"
+    norm: Norm = "frozen"
+    norm_eps: NonNegative = 1e-5
+    """Torchvision's published Faster R-CNN weights want 0."""
+    frozen_stages: Annotated[int, Interval(ge=0, le=5)] = 2
+    """How many of stem, C2, C3, C4, C5 are not trained."""
+
+    def build(self) -> Backbone:
+        return ResNet(self)
+
+
+class ResNet(Backbone):
+    """Its parameters have the names of torchvision's classifier."""
+
+    strides = (4, 8, 16, 32)
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        block, blocks, groups, width = LAYOUTS[config.layout]
+        norm = norm_layer(config.norm, config.norm_eps)
+        net = resnet.ResNet(block, blocks, groups=groups, width_per_group=width, num_classes=1, norm_layer=norm)
+        self.conv1, self.bn1, self.relu, self.maxpool = net.conv1, net.bn1, net.relu, net.maxpool
+        self.layer1, self.layer2, self.layer3, self.layer4 = net.layer1, net.layer2, net.layer3, net.layer4
+        self.channels = tuple(width * block.expansion for width in (64, 128, 256, 512))
+        stages = [(self.conv1, self.bn1), (self.layer1,), (self.layer2,), (self.layer3,), (self.layer4,)]
+        self.freeze([module for stage in stages[: config.frozen_stages] for module in stage])
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        features = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        levels = []
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+            features = stage(features)
+            levels.append(features)
+        return levels

@@ -1,0 +1,41 @@
+"""VGG-16: the pooled outputs of blocks 2 to 5, at strides 4 to 32."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Interval
+from torch import Tensor, nn
+from torchvision.models import vgg16, vgg16_bn
+
+from detectors.parts.backbone import Backbone, BackboneConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(BackboneConfig):
+    batch_norm: bool = False
+    frozen_stages: Annotated[int, Interval(ge=0, le=5)] = 2
+    """How many of the five blocks are not trained."""
+
+    def build(self) -> Backbone:
+        return VGG16(self)
+
+
+class VGG16(Backbone):
+    """Its parameters have the names of torchvision's classifier."""
+
+    channels = (128, 256, 512, 512)
+    strides = (4, 8, 16, 32)
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.features = (vgg16_bn if config.batch_norm else vgg16)(weights=None, num_classes=1).features
+        ends = [1 + index for index, layer in enumerate(self.features) if isinstance(layer, nn.MaxPool2d)]
+        self.blocks = list(zip([0, *ends], ends, strict=False))
+        self.freeze([self.features[start:end] for start, end in self.blocks[: config.frozen_stages]])
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        levels = []
+        for start, end in self.blocks:
+            images = self.features[start:end](images)
+            levels.append(images)
+        return levels[1:]
