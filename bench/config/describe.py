@@ -38,11 +38,20 @@ def type_name(hint: Any) -> str:
     if isinstance(hint, type) and not get_args(hint):
         return hint.__name__
     options = get_args(hint)
+    if get_origin(hint) is tuple:
+        return _tuple_name(options)
     if options and all(isinstance(option, (str, int, bool)) for option in options):
         return " | ".join(map(repr, options))
-    if options and get_origin(hint) is not tuple:
+    if options:
         return " | ".join("none" if option is type(None) else type_name(option) for option in options)
     return str(hint).replace("typing.", "")
+
+
+def _tuple_name(items: tuple[Any, ...]) -> str:
+    if len(items) == 2 and items[1] is Ellipsis:
+        return f"list of {type_name(items[0])}"
+    names = [type_name(item) for item in items]
+    return f"{len(names)} x {names[0]}" if len(set(names)) == 1 else f"[{', '.join(names)}]"
 
 
 def _describe_value(name: str, value: Any, hint: Any, depth: int) -> Iterator[Line]:

@@ -65,7 +65,7 @@ def _set(tree: dict[str, Any], setting: Setting) -> None:
     if isinstance(node, list):
         node[_index(node, last)] = deepcopy(setting.value)
         return
-    if last == "kind" and node.get("kind", setting.value) != setting.value:
+    if last == "kind" and node.get("kind") != setting.value:
         node.clear()  # another kind has other settings
     node[last] = deepcopy(setting.value)
 

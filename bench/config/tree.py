@@ -49,7 +49,8 @@ def from_tree(config_type: type[T], tree: Any, path: Path = ()) -> T:
     for key in given:
         if key not in hints:
             raise ConfigError((*path, key), f"{_title(concrete)} has no setting {key!r}", remedy(key, hints))
-    values = {key: check(hints[key], value, (*path, key)) for key, value in given.items()}
+    defaults = {f.name: f for f in dataclasses.fields(concrete)}
+    values = {key: check(hints[key], _completed(value, defaults[key]), (*path, key)) for key, value in given.items()}
     missing = [f.name for f in dataclasses.fields(concrete) if f.name not in values and _required(f)]
     if missing:
         raise ConfigError(path, f"{_title(concrete)} needs {', '.join(map(repr, missing))}", "add it")
@@ -89,6 +90,22 @@ def nested_config(hint: Any) -> type | None:
         return bare
     inner = [found for found in map(nested_config, get_args(bare)) if found is not None]
     return inner[0] if inner else None
+
+
+def _completed(value: Any, f: "dataclasses.Field[Any]") -> Any:
+    """Settings for a part that leave out its kind mean the part that stands there by default."""
+    if not isinstance(value, Mapping) or "kind" in value or f.default_factory is dataclasses.MISSING:
+        return value
+    default = f.default_factory()
+    return _merged(to_tree(default), value) if isinstance(default, PartConfig) else value
+
+
+def _merged(below: Any, above: Any) -> Any:
+    if not (isinstance(below, Mapping) and isinstance(above, Mapping)) or above.get(
+        "kind", below.get("kind")
+    ) != below.get("kind"):
+        return above
+    return {**below, **{key: _merged(below.get(key), value) for key, value in above.items()}}
 
 
 def _concrete_type(config_type: type[T], tree: Mapping[str, Any], path: Path) -> type[T]:

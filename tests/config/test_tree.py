@@ -37,7 +37,7 @@ class Recipe:
             raise ValueError("steps: 13 brings bad luck, take 12")
 
 
-BASE = {"steps": 3}
+BASE = {"steps": 3, "stages": [{}, {"iou": 0.6}]}
 
 
 def config(**settings: object) -> Recipe:
