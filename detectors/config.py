@@ -64,7 +64,8 @@ def kinds(role: Any) -> dict[str, Any]:
 
 
 def role_name(role: type[PartConfig]) -> str:
-    return role.__module__.rpartition(".")[2]
+    """What people read: `rank` for RankConfig, `data` for DataConfig."""
+    return role.__name__.removesuffix("Config").lower()
 
 
 def _modules(package_name: str) -> Iterator[tuple[str, str]]:
