@@ -1,4 +1,4 @@
-"""Runs a trained detector over a split and writes what it said, before any of `post`, in pixels of the source images."""
+"""Runs a trained detector over a split and writes what it said before any of `post`, in source pixels."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,0 +1,137 @@
+"""Ray for the time of one command: a quiet cluster of our own, or one whose address the user gave."""
+
+import logging
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import UserError
+
+OBJECT_STORE_BYTES = 256 * 2**20
+"""Weights and predictions travel through files; the object store holds little more than function arguments."""
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+}
+"""Set before Ray is imported, unless the user has: the interval is what each report of a training waits for."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A connection to a cluster."""
+
+    address: str
+    own: bool
+    """Started here, and stopped at the end."""
+    cpus: float
+    gpus: float
+    dashboard: str = ""
+
+
+@contextmanager
+def ray_session(
+    address: str | None = None, *, num_cpus: int | None = None, num_gpus: int | None = None, dashboard: bool = True
+) -> Iterator[Session]:
+    """Without an address never touches a cluster that someone else runs, whatever the environment says of one.
+
+    The dashboard is what Ray asks for the state of actors: without it, a trial that Tune stops keeps its resources.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    if ray.is_initialized():
+        yield _session(own=False)
+    elif address is not None:
+        with _joined(address) as session:
+            yield session
+    else:
+        with _started(num_cpus, num_gpus, dashboard) as session:
+            yield session
+
+
+@contextmanager
+def _joined(address: str) -> Iterator[Session]:
+    import ray
+
+    where = f"--address {address}"
+    if not _answers(address):
+        raise UserError("no cluster answers there", where=where, remedy="check the address, and that the cluster runs")
+    try:
+        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+    except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
+        remedy = "where the cluster wants a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
+        raise UserError(f"cannot join the cluster: {error}", where=where, remedy=remedy) from error
+    try:
+        yield _session(own=False)
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _started(num_cpus: int | None, num_gpus: int | None, dashboard: bool) -> Iterator[Session]:
+    import ray
+
+    # Short, since the paths of Ray's sockets may not pass 107 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="locbench-ray-", dir="/tmp" if Path("/tmp").is_dir() else None))
+    # A token of our own, for the life of this process as Ray reads it once: Ray would else leave one in the home
+    # folder, where it changes how other clusters start.
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    try:
+        ray.init(
+            address="local",
+            num_cpus=num_cpus,
+            num_gpus=num_gpus,
+            include_dashboard=dashboard,
+            object_store_memory=OBJECT_STORE_BYTES,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+            _temp_dir=str(folder),
+        )
+        yield _session(own=True)
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _answers(address: str) -> bool:
+    """Whether something listens there; Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return address == "auto"
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+def _session(own: bool) -> Session:
+    import ray
+
+    resources = ray.cluster_resources()
+    context = ray.get_runtime_context()
+    return Session(
+        address=context.gcs_address,
+        own=own,
+        cpus=resources.get("CPU", 0.0),
+        gpus=resources.get("GPU", 0.0),
+        dashboard=_dashboard(),
+    )
+
+
+def _dashboard() -> str:
+    import ray
+
+    url: str = ray._private.worker.get_dashboard_url() or ""
+    return f"http://{url}" if url else ""
