@@ -1,6 +1,6 @@
-"""Pairs of boxes of one group, block by block: boxes in order of their group meet only a band beside the diagonal."""
+"""Pairs of boxes of one group, block by block: in order of their groups, boxes meet only a band beside the diagonal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
@@ -12,13 +12,16 @@ def group_ends(ordered_groups: Tensor) -> list[int]:
     return ends
 
 
-def blocks(ends: list[int], on_gpu: bool) -> Iterator[tuple[int, int, int]]:
-    """Positions in blocks (start, stop, where the last one's group ends), small enough for the cache or the GPU."""
+def blocks(begins: Sequence[int], ends: Sequence[int], on_gpu: bool) -> Iterator[tuple[slice, slice]]:
+    """Rows in blocks that fit the cache, or the GPU, each with the columns that they meet.
+
+    Row i meets the columns from `begins[i]` to `ends[i]`; neither ever falls from row to row.
+    """
     rows, pairs = (1024, 2**24) if on_gpu else (128, 2**18)
     start = 0
     while start < len(ends):
         taken = min(rows, len(ends) - start)
-        while taken > 1 and taken * (ends[start + taken - 1] - start) > pairs:
+        while taken > 1 and taken * (ends[start + taken - 1] - begins[start]) > pairs:
             taken //= 2
-        yield start, start + taken, ends[start + taken - 1]
+        yield slice(start, start + taken), slice(begins[start], ends[start + taken - 1])
         start += taken

@@ -28,9 +28,9 @@ def _first_keepers(boxes: Tensor, ordered_groups: Tensor, iou_threshold: float) 
     """For each box, in order of (group, rank), the position of the one that keeps or suppresses it."""
     keeper = torch.arange(len(boxes), device=boxes.device)
     alive = torch.ones_like(keeper, dtype=torch.bool)
-    for start, stop, end in blocks(group_ends(ordered_groups), boxes.is_cuda):
-        meeting = alive[start:end].nonzero().squeeze(1).add_(start)
-        ranked = meeting[: int(alive[start:stop].sum())]
+    for rows, columns in blocks(range(len(boxes)), group_ends(ordered_groups), boxes.is_cuda):
+        meeting = alive[columns].nonzero().squeeze(1).add_(columns.start)
+        ranked = meeting[: int(alive[rows].sum())]
         if len(ranked) == 0:
             continue
         overlap = _overlap(boxes[ranked], boxes[meeting], iou_threshold)
