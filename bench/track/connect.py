@@ -62,10 +62,8 @@ def _open_database(uri: str) -> MlflowClient:
     except Exception as error:
         text = " ".join(str(error).split())
         if "out-of-date database schema" in text:
-            remedy = f"keep a copy, then run: mlflow db upgrade {shown}"
+            remedy = f"keep a copy, then run: mlflow db upgrade {shown} (if it is newer than this MLflow, upgrade that)"
             raise UserError("was made by another version of MLflow", where=shown, remedy=remedy) from error
-        if "Can't locate revision" in text:
-            raise UserError("was made by a newer MLflow", where=shown, remedy="upgrade mlflow") from error
         remedy = "check the address, and that the file is a database of MLflow"
         raise UserError(f"cannot be opened as a tracking database: {text[:200]}", where=shown, remedy=remedy) from error
 

@@ -15,6 +15,7 @@ from mlflow.entities import Dataset, DatasetInput, LoggedModelOutput, Metric, Pa
 from bench.track.connect import Refused
 from bench.track.journal import Entry
 from bench.track.names import key_of, legal, short
+from bench.track.view import TAG, view_state
 
 T = TypeVar("T")
 KEY, UPDATED = "locbench.key", "locbench.updated"
@@ -81,6 +82,12 @@ class Store:
     def _study(self, entry: Entry) -> None:
         tags = {"study": entry["study"], "profile": entry["profile"], "source": "study"}
         self._start(entry, f"{entry['study']} · {entry['profile']}", tags | _note(entry["description"]))
+        about = {
+            TAG: view_state(entry["params"].get("metric", "AP")),
+            "mlflow.experimentKind": "custom_model_development",
+        }
+        for name, text in (about | _note(entry["description"])).items():
+            self.client.set_experiment_tag(self.experiment(entry["study"]), name, text)
 
     def _row(self, entry: Entry) -> None:
         seed = "" if entry["seed"] is None else str(entry["seed"])

@@ -1,0 +1,114 @@
+"""MLflow's own pages for the runs below a folder: one small server on the loopback interface."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.errors import StepFailed, UserError
+from bench.track.connect import connect, database_uri
+from bench.track.reading import studies
+from bench.track.view import VIEW
+
+HOST = "127.0.0.1"
+HEALTHY_WITHIN_SECONDS = 90.0
+ENVIRONMENT = {
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+def serve(root: Path, port: int, study: str | None = None, on_ready: Callable[[str], None] = print) -> None:
+    """Serves until interrupted; `on_ready` gets the address of the study's comparison (by default the newest)."""
+    uri = database_uri(root.resolve())
+    with running(uri, root, port) as url:
+        on_ready(url + page_of_study(uri, root, study))
+        signal.pause()
+
+
+@contextmanager
+def running(uri: str, root: Path, port: int) -> Iterator[str]:
+    """A server that answers, as its address; stopped on leaving."""
+    process = start(uri, root, port)
+    try:
+        yield f"http://{HOST}:{port}"
+    finally:
+        stop(process)
+
+
+def start(uri: str, root: Path, port: int) -> subprocess.Popen[bytes]:
+    """A process of its own that answers on the port. Its workers are in its process group."""
+    _check_free(port)
+    connect(uri, root.resolve())
+    log = root / "mlflow-server.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            _command(uri, root.resolve() / "mlartifacts", port),
+            env=os.environ | ENVIRONMENT,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        _wait_until_healthy(process, port, log)
+    except BaseException:
+        stop(process)
+        raise
+    return process
+
+
+def page_of_study(uri: str, root: Path, study: str | None) -> str:
+    """The part of the address that opens a study's runs with the columns that a leaderboard has."""
+    known = sorted(studies(connect(uri, root)), key=lambda found: found.started or 0)
+    wanted = [found for found in known if study in (None, found.study)]
+    if study is not None and not wanted:
+        names = ", ".join(sorted({found.study for found in known})) or "none"
+        raise UserError(f"no runs of the study {study!r} here", where=str(root), remedy=f"recorded studies: {names}")
+    return f"/#/experiments/{wanted[-1].experiment_id}/runs?viewStateShareKey={VIEW}" if wanted else "/"
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends the server and its workers: politely, then not."""
+    for last_word in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, last_word)
+            process.wait(timeout=10)
+            return
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+    process.wait()
+
+
+def _command(uri: str, artifacts: Path, port: int) -> list[str]:
+    where = ["--backend-store-uri", uri, "--artifacts-destination", str(artifacts)]
+    return [sys.executable, "-m", "mlflow", "server", *where, "--host", HOST, "--port", str(port), "--workers", "1"]
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OverflowError as error:
+            raise UserError(f"there is no port {port}", where="--port", remedy="choose one of 1024 to 65535") from error
+        except OSError as error:
+            remedy = f"choose another (--port {port + 1}), or stop what listens there"
+            raise UserError(f"port {port} cannot be used: {error.strerror}", where="--port", remedy=remedy) from error
+
+
+def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    end = time.monotonic() + HEALTHY_WITHIN_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=2):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise StepFailed(f"the MLflow server did not start; its words are in {log}")

@@ -1,0 +1,255 @@
+"""What is said to the tracker is what its records say, however often and in whatever order it is said."""
+
+import math
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from bench.errors import UserError
+from bench.track.record import Published, RunRecord
+from bench.track.tracker import Tracker
+
+
+def start(tracker: Tracker, row: str = "a", seed: int | None = 0, **more: str) -> str:
+    return tracker.start_row("study", row, seed, {"lr": 0.1}, {"git_revision": "abc"}, profile="smoke", **more)
+
+
+def only(tracker: Tracker) -> RunRecord:
+    (record,) = tracker.records("study")
+    return record
+
+
+def history(tracker: Tracker, name: str) -> list[tuple[int, float]]:
+    client = MlflowClient(tracking_uri=tracker.uri)
+    return [(point.step, point.value) for point in client.get_metric_history(only(tracker).run_id, name)]
+
+
+def test_a_row_comes_back_as_it_was_told(tracker: Tracker) -> None:
+    run = start(tracker, digest="d1")
+    tracker.finish(run, "done", metrics={"AP": 0.25, "AP.low": 0.2})
+    record = only(tracker)
+    assert (record.study, record.row, record.seed, record.profile) == ("study", "a", 0, "smoke")
+    assert (record.status, record.source, record.reason) == ("done", "measured", "")
+    assert record.metrics == {"AP": 0.25, "AP.low": 0.2}
+    assert record.params == {"lr": "0.1"}
+    assert record.tags["git_revision"] == "abc"
+    assert record.tags["digest"] == "d1"
+    assert record.started is not None
+    assert record.ended is not None
+    assert record.started <= record.ended
+
+
+@pytest.mark.parametrize("status", ["done", "skipped", "failed", "stopped", "interrupted"])
+def test_every_ending_is_kept_with_its_reason(tracker: Tracker, status: str) -> None:
+    tracker.finish(start(tracker), status, reason="because")  # type: ignore[arg-type]
+    assert (only(tracker).status, only(tracker).reason) == (status, "because")
+
+
+def test_an_ending_that_is_none_is_refused(tracker: Tracker) -> None:
+    with pytest.raises(ValueError, match="use one of done"):
+        tracker.finish(start(tracker), "running")
+
+
+def test_a_started_run_is_running(tracker: Tracker) -> None:
+    start(tracker)
+    assert only(tracker).status == "running"
+
+
+def test_starting_again_continues_the_same_run(tracker: Tracker) -> None:
+    first = start(tracker, digest="same")
+    tracker.finish(first, "interrupted")
+    second = start(tracker, digest="same")
+    assert first == second
+    assert only(tracker).status == "running"
+
+
+def test_of_two_configs_of_a_row_the_newer_counts(tracker: Tracker) -> None:
+    tracker.finish(start(tracker, digest="old"), "done", metrics={"AP": 0.1})
+    tracker.finish(start(tracker, digest="new"), "done", metrics={"AP": 0.2})
+    assert only(tracker).metrics == {"AP": 0.2}
+
+
+def test_a_resumed_training_does_not_double_its_steps(root: Path) -> None:
+    with Tracker(None, root) as tracker:
+        run = start(tracker)
+        for step in range(10):
+            tracker.log(run, {"loss": float(step)}, step)
+    with Tracker(None, root) as resumed:
+        start(resumed)
+        for step in range(5, 15):
+            resumed.log(run, {"loss": float(step)}, step)
+        resumed.deliver()
+        assert history(resumed, "loss") == [(step, float(step)) for step in range(15)]
+
+
+def test_the_metrics_of_the_ending_win_over_those_of_training(tracker: Tracker) -> None:
+    run = start(tracker)
+    tracker.log(run, {"AP": 0.1}, step=100)
+    tracker.finish(run, "done", metrics={"AP": 0.3})
+    assert only(tracker).metrics["AP"] == 0.3
+
+
+def test_finishing_twice_adds_nothing(tracker: Tracker) -> None:
+    run = start(tracker)
+    tracker.finish(run, "done", metrics={"AP": 0.3, "odd": math.nan})
+    tracker.finish(run, "done", metrics={"AP": 0.3, "odd": math.nan})
+    assert history(tracker, "AP") == [(0, 0.3)]
+    assert len(history(tracker, "odd")) == 1
+
+
+def test_infinite_values_come_back(tracker: Tracker) -> None:
+    tracker.finish(start(tracker), "done", metrics={"up": math.inf, "down": -math.inf})
+    assert only(tracker).metrics == {"up": math.inf, "down": -math.inf}
+
+
+def test_names_that_mlflow_refuses_are_made_legal(tracker: Tracker) -> None:
+    tracker.finish(start(tracker), "done", metrics={"AP@[.5:.95]": 0.5, "/a//b/../c": 1.0})
+    assert only(tracker).metrics == {"AP__.5:.95_": 0.5, "a/b/c": 1.0}
+
+
+def test_long_values_and_many_params(tracker: Tracker) -> None:
+    params = {f"p{i}": "x" * 7000 for i in range(150)}
+    tracker.finish(tracker.start_row("study", "a", 0, params, {}), "done")
+    record = only(tracker)
+    assert len(record.params) == 150
+    assert {len(value) for value in record.params.values()} == {6000}
+
+
+def test_more_metrics_than_one_request_takes(tracker: Tracker) -> None:
+    run = start(tracker)
+    tracker.finish(run, "done", metrics={f"m{i}": float(i) for i in range(1500)})
+    assert len(only(tracker).metrics) == 1500
+
+
+def test_profiles_are_told_apart_and_published_rows_belong_to_all(tracker: Tracker) -> None:
+    start(tracker)
+    tracker.start_row("study", "a", 0, {}, {}, profile="full")
+    tracker.publish("study", [Published(row="a", metrics={"AP": 0.4})])
+    assert [(r.profile, r.source) for r in tracker.records("study", "full")] == [
+        ("full", "measured"),
+        ("", "published"),
+    ]
+    assert len(tracker.records("study")) == 3
+
+
+def test_published_rows_are_entered_once_and_follow_the_file(tracker: Tracker) -> None:
+    first = Published(row="a", metrics={"AP": 0.4}, paper="P", table="T", schedule="1x", footnote="f")
+    tracker.publish("study", [first, Published(row="gone", metrics={"AP": 0.1})])
+    kept = {r.row: r.run_id for r in tracker.records("study")}
+    tracker.publish("study", [first])
+    record = only(tracker)
+    assert record.run_id == kept["a"]
+    assert record.source == "published"
+    assert {name: record.tags[name] for name in ("paper", "table", "schedule", "footnote")} == first.tags
+    tracker.publish("study", [Published(row="a", metrics={"AP": 0.41})])
+    assert only(tracker).metrics == {"AP": 0.41}
+
+
+def test_studies_with_their_claims(tracker: Tracker) -> None:
+    tracker.start_study("study", "smoke", "All about it", {"baseline": "a"})
+    tracker.start_study("study", "smoke", "All about it", {"baseline": "a"})
+    tracker.judge("study", "smoke", [{"text": "a > b", "verdict": "holds"}])
+    (study,) = tracker.studies()
+    assert (study.study, study.profile, study.description) == ("study", "smoke", "All about it")
+    assert study.params == {"baseline": "a"}
+    assert study.claims == ({"text": "a > b", "verdict": "holds"},)
+    assert tracker.study("study", "full") is None
+
+
+def test_rows_are_children_of_their_study(tracker: Tracker) -> None:
+    tracker.start_study("study", "smoke", "", {})
+    start(tracker)
+    run = MlflowClient(tracking_uri=tracker.uri).get_run(only(tracker).run_id)
+    assert run.data.tags["mlflow.parentRunId"] == tracker.studies()[0].run_id
+
+
+def test_data_set_and_model_are_inputs_and_outputs_of_a_run(tracker: Tracker) -> None:
+    run = tracker.start_row("study", "a", 0, {}, {"data_fingerprint": "f" * 64, "data": "coco"})
+    for _ in range(2):
+        tracker.model(run, "detector")
+        tracker.finish(run, "done", metrics={"AP": 0.5})
+    client = MlflowClient(tracking_uri=tracker.uri)
+    found = client.get_run(only(tracker).run_id)
+    assert [(d.dataset.name, d.dataset.digest) for d in found.inputs.dataset_inputs] == [("coco", "f" * 36)]
+    (model,) = client.search_logged_models([found.info.experiment_id])
+    assert model.name == "detector"
+    assert {metric.key: metric.value for metric in model.metrics} == {"AP": 0.5}
+
+
+def test_artifacts_can_be_fetched(tracker: Tracker, tmp_path: Path) -> None:
+    run = start(tracker)
+    (tmp_path / "plots").mkdir()
+    (tmp_path / "plots" / "pr.txt").write_text("curve")
+    tracker.artifact(run, tmp_path / "plots")
+    tracker.artifact(run, tmp_path / "plots" / "pr.txt", folder="single")
+    tracker.deliver()
+    for name in ("plots/pr.txt", "single/pr.txt"):
+        path = tracker.fetch(only(tracker), name)
+        assert path is not None
+        assert path.read_text() == "curve"
+    assert tracker.fetch(only(tracker), "nothing.json") is None
+
+
+def test_a_refused_record_is_kept_and_said_and_blocks_nothing(
+    tracker: Tracker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = start(tracker)
+    tracker.artifact(run, tmp_path / "never-written")
+    tracker.finish("0" * 32, "done")
+    tracker.finish(run, "done", metrics={"AP": 1.0})
+    assert only(tracker).status == "done"
+    assert capsys.readouterr().err.count("was refused") == 2
+    assert len((tracker.root / "journal" / "refused.txt").read_text().splitlines()) == 2
+
+
+def test_runs_of_other_tools_and_deleted_runs(tracker: Tracker) -> None:
+    gone, kept = start(tracker, "gone"), start(tracker, "kept")
+    client = MlflowClient(tracking_uri=tracker.uri)
+    by_row = {record.row: record for record in tracker.records("study")}
+    client.delete_run(by_row["gone"].run_id)
+    for _ in range(2):
+        other = client.create_run(by_row["kept"].experiment_id, run_name="theirs", tags={"seed": "not a number"})
+        client.log_metric(other.info.run_id, "AP", 0.9)
+        client.set_terminated(other.info.run_id)
+    found = [(record.row, record.source, record.status) for record in tracker.records("study")]
+    assert found == [("kept", "measured", "running"), *[("theirs", "other", "done")] * 2]
+    tracker.finish(kept, "done")
+    tracker.log(gone, {"AP": 0.1}, 0)
+    assert tracker.deliver()
+
+
+def test_a_deleted_run_is_started_anew(tracker: Tracker, root: Path) -> None:
+    start(tracker)
+    MlflowClient(tracking_uri=tracker.uri).delete_run(only(tracker).run_id)
+    with Tracker(None, root) as later:
+        start(later)
+        assert only(later).status == "running"
+
+
+def test_a_study_without_records(tracker: Tracker) -> None:
+    assert tracker.records("nothing") == []
+    assert tracker.studies() == []
+
+
+def test_a_deleted_experiment_is_explained(tracker: Tracker, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    start(tracker)
+    MlflowClient(tracking_uri=tracker.uri).delete_experiment(only(tracker).experiment_id)
+    with Tracker(None, root) as later:
+        start(later)
+        assert "was deleted in MLflow; restore it" in capsys.readouterr().err
+        assert later.records("study") == []
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_text("this is not a database, and it is longer than a header" * 9)
+    with pytest.raises(UserError, match="cannot be opened as a tracking database"):
+        Tracker(None, tmp_path)
+
+
+def test_a_server_that_is_away_cannot_be_read(tmp_path: Path, free_port: int) -> None:
+    with (
+        Tracker(f"http://127.0.0.1:{free_port}", tmp_path) as tracker,
+        pytest.raises(UserError, match="does not answer"),
+    ):
+        tracker.records("study")
