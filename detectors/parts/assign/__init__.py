@@ -40,8 +40,17 @@ class Assignment:
         return targets.boxes.gather(1, slot)
 
 
-Cost = Callable[[Assignment], Tensor]
-"""What the network would lose if it were trained on an assignment: [B, A], without gradients."""
+@dataclass(frozen=True)
+class AnchorLoss:
+    """What the network loses on each positive of an assignment, without gradients; anything elsewhere."""
+
+    cls: Tensor
+    """[B, A] summed over classes"""
+    loc: Tensor
+    """[B, A]"""
+
+
+Cost = Callable[[Assignment], AnchorLoss]
 
 
 @dataclass(frozen=True, kw_only=True)

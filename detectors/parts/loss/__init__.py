@@ -89,19 +89,3 @@ class LocLoss(Loss):
 def one_hot(labels: Tensor, channels: int) -> Tensor:
     """[...] labels -> [..., C] bool; a negative label is no channel."""
     return labels[..., None] == torch.arange(channels, device=labels.device)
-
-
-def cls_loss_of(config: LossConfig, field: str = "cls_loss") -> ClsLoss:
-    """The built loss, once it is sure to be one of classes."""
-    loss = config.build()
-    if not isinstance(loss, ClsLoss):
-        raise ValueError(f"{field}.kind = {config.kind!r} is a loss of boxes: choose one of classes, such as 'focal'")
-    return loss
-
-
-def box_loss_of(config: LossConfig, field: str = "box_loss") -> LocLoss:
-    """The built loss, once it is sure to be one of boxes."""
-    loss = config.build()
-    if not isinstance(loss, LocLoss):
-        raise ValueError(f"{field}.kind = {config.kind!r} is a loss of classes: choose one of boxes, such as 'giou'")
-    return loss
