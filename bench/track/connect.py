@@ -37,6 +37,12 @@ def database_uri(root: Path) -> str:
     return f"sqlite:///{(root / 'mlflow.db').resolve()}"
 
 
+def with_driver(uri: str) -> str:
+    """PostgreSQL through the driver that the extra `postgres` installs, whatever SQLAlchemy would choose."""
+    scheme, _, rest = uri.partition("://")
+    return f"postgresql+psycopg2://{rest}" if scheme in ("postgres", "postgresql") else uri
+
+
 def is_server(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
 
@@ -64,6 +70,9 @@ def _open_database(uri: str) -> MlflowClient:
         if "out-of-date database schema" in text:
             remedy = f"keep a copy, then run: mlflow db upgrade {shown} (if it is newer than this MLflow, upgrade that)"
             raise UserError("was made by another version of MLflow", where=shown, remedy=remedy) from error
+        if isinstance(error, ModuleNotFoundError):
+            remedy = "pip install 'locbench[postgres]'" if "psycopg2" in text else "install its driver"
+            raise UserError(text, where=shown, remedy=remedy) from error
         remedy = "check the address, and that the file is a database of MLflow"
         raise UserError(f"cannot be opened as a tracking database: {text[:200]}", where=shown, remedy=remedy) from error
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from bench.errors import UserError
 from bench.track import reading
-from bench.track.connect import Away, connect, database_uri, is_server, why, without_password
+from bench.track.connect import Away, connect, database_uri, is_server, why, with_driver, without_password
 from bench.track.delivery import Delivery
 from bench.track.names import key_of
 from bench.track.record import STATUSES, Published, RunRecord, Status, StudyRecord
@@ -26,7 +26,7 @@ class Tracker:
 
     def __init__(self, uri: str | None, root: Path) -> None:
         self.root = root.resolve()
-        self.uri = uri or database_uri(self.root)
+        self.uri = with_driver(uri) if uri else database_uri(self.root)
         self._client = connect(self.uri, self.root)
         store = Store(self._client, None if is_server(self.uri) else self.root / "mlartifacts")
         self._delivery = Delivery(store, self.root / "journal", without_password(self.uri))
