@@ -1,0 +1,186 @@
+"""Batches for training and for evaluation: padded uint8 images, targets, and the rows they come from."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from bench.data import sample as samples
+from bench.data.augment import augment, generator
+from bench.data.input import InputConfig
+from bench.data.sample import Sample
+from bench.data.sampler import Plan, TrainSampler
+from bench.data.store import Store
+from bench.errors import UserError
+from detectors.images import ImageBatch, as_batch
+
+Target = dict[str, Tensor]
+TrainBatch = tuple[ImageBatch, list[Target], Tensor]
+EvalBatch = tuple[ImageBatch, Tensor, Tensor]
+
+
+class TrainLoader:
+    """Endless batches, `len()` of them an epoch.
+
+    `state_dict()` after a batch names the next one, and a loader that is given it goes on there.
+    """
+
+    def __init__(
+        self, store: Store, config: InputConfig, sampler: TrainSampler, num_workers: int, pin_memory: bool
+    ) -> None:
+        self.sampler, self.epoch, self.number = sampler, 0, 0
+        self._data = _TrainData(store, config, sampler.seed)
+        self._options: tuple[int, bool] = (num_workers, pin_memory)
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return self.sampler.batches_per_epoch
+
+    def __iter__(self) -> Iterator[TrainBatch]:
+        plans = self.sampler.plans(self.epoch, self.number)
+        for plan, images, arrays in _loader(self._data, _Endless(plans), *self._options):
+            self.epoch, self.number = plan.epoch, plan.number + 1
+            yield images, [_tensors(target) for target in arrays], torch.tensor(plan.rows)
+
+    def set_epoch(self, epoch: int) -> None:
+        """The next iteration starts at the beginning of this epoch."""
+        self.epoch, self.number = epoch, 0
+
+    def state_dict(self) -> dict[str, int]:
+        return {
+            "epoch": self.epoch,
+            "number": self.number,
+            "seed": self.sampler.seed,
+            "batch_size": self.sampler.batch_size,
+        }
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        own = self.state_dict()
+        for name in ("seed", "batch_size"):
+            if state[name] != own[name]:
+                raise UserError(
+                    f"a checkpoint of {name} {state[name]} cannot go on with {name} {own[name]}", remedy="start anew"
+                )
+        self.epoch, self.number = state["epoch"], state["number"]
+
+
+def train_loader(
+    store: Store,
+    input: InputConfig,
+    *,
+    batch_size: int,
+    seed: int,
+    rank: int = 0,
+    world_size: int = 1,
+    num_workers: int = 0,
+    pin_memory: bool = False,
+) -> TrainLoader:
+    """Shuffled, augmented batches of `batch_size` on each rank; the order depends on their sum over the ranks alone."""
+    sampler = TrainSampler(store, input, batch_size * world_size, seed, rank, world_size)
+    return TrainLoader(store, input, sampler, num_workers, pin_memory)
+
+
+def eval_loader(
+    store: Store,
+    input: InputConfig,
+    *,
+    batch_size: int,
+    rank: int = 0,
+    world_size: int = 1,
+    num_workers: int = 0,
+    pin_memory: bool = False,
+) -> "EvalLoader":
+    """Every image once over all ranks, in order; `batch_size` is that of this rank."""
+    return EvalLoader(store, input, range(rank, len(store), world_size), batch_size, num_workers, pin_memory)
+
+
+class EvalLoader:
+    """Yields (images, scales [B, 4], rows): boxes of image i in original pixels are `boxes / scales[i]`."""
+
+    def __init__(
+        self,
+        store: Store,
+        config: InputConfig,
+        rows: Sequence[int],
+        batch_size: int,
+        num_workers: int,
+        pin_memory: bool,
+    ) -> None:
+        self._data = _EvalData(store, config)
+        self._plans = [Plan(0, i, tuple(rows[i : i + batch_size])) for i in range(0, len(rows), batch_size)]
+        self._options: tuple[int, bool] = (num_workers, pin_memory)
+
+    def __len__(self) -> int:
+        return len(self._plans)
+
+    def __iter__(self) -> Iterator[EvalBatch]:
+        for images, scales, rows in _loader(self._data, self._plans, *self._options):
+            yield images, torch.from_numpy(scales), torch.tensor(rows)
+
+
+class _TrainData(Dataset[Any]):
+    """Makes whole batches, so that a worker hands over one padded tensor and plain arrays."""
+
+    def __init__(self, store: Store, config: InputConfig, seed: int) -> None:
+        self.store, self.config, self.seed = store, config, seed
+
+    def __getitem__(self, plan: Plan) -> tuple[Plan, ImageBatch, list[dict[str, Any]]]:
+        made = [
+            augment(samples.load(self.store, row, self.config), self.config, generator(self.seed, plan.epoch, row))
+            for row in plan.rows
+        ]
+        images = as_batch([sample.pixels for sample in made], self.config.multiple_of)
+        return plan, images, [_target(sample) for sample in made]
+
+
+class _EvalData(Dataset[Any]):
+    def __init__(self, store: Store, config: InputConfig) -> None:
+        self.store, self.config = store, config
+
+    def __getitem__(self, plan: Plan) -> tuple[ImageBatch, NDArray[np.float32], tuple[int, ...]]:
+        images, scales = [], []
+        for row in plan.rows:
+            sample = samples.load(self.store, row, self.config)
+            height, width = self.config.target_size(*sample.size, self.config.eval_size())
+            scales.append((width / sample.size[1], height / sample.size[0]) * 2)
+            images.append(samples.resize(sample, height, width).pixels)
+        return as_batch(images, self.config.multiple_of), np.array(scales, np.float32), plan.rows
+
+
+class _Endless:
+    """Plans as a sampler that no one asks for its length."""
+
+    def __init__(self, plans: Iterator[Plan]) -> None:
+        self.plans = plans
+
+    def __iter__(self) -> Iterator[Plan]:
+        return self.plans
+
+
+def _loader(data: Dataset[Any], plans: Any, num_workers: int, pin_memory: bool) -> Any:
+    return DataLoader(
+        data, batch_size=None, sampler=plans, num_workers=num_workers, pin_memory=pin_memory, collate_fn=_as_it_is
+    )
+
+
+def _as_it_is(batch: Any) -> Any:
+    """Without batching, torch's own collation would turn the arrays into tensors one by one."""
+    return batch
+
+
+def _target(sample: Sample) -> dict[str, Any]:
+    fields = {
+        "boxes": sample.boxes,
+        "labels": sample.labels,
+        "area": sample.area.astype(np.float32),
+        "iscrowd": sample.iscrowd,
+    }
+    return fields if sample.masks is None else {**fields, "masks": sample.masks}
+
+
+def _tensors(target: dict[str, Any]) -> Target:
+    return {name: value if isinstance(value, Tensor) else torch.from_numpy(value) for name, value in target.items()}
