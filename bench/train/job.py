@@ -61,6 +61,7 @@ def prepare(job: Job, place: Place) -> Training:
         rank=place.rank,
         world_size=place.world_size,
         num_workers=job.loader_workers,
+        pin_memory=place.device.type == "cuda",
     )
     seed_everything(job.seed, "init")
     model = detectors.build(job.detector, num_classes=job.num_classes)

@@ -1,30 +1,30 @@
-"""Runs a trained detector over a split and writes what it said before any of `post`, in source pixels."""
+"""Runs a trained detector over a split and hands on what it said before any of `post`, image by image."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from bench.train.place import Place
+from bench.data.input import InputConfig
+from bench.data.loader import eval_loader
+from bench.data.store import Store
+from bench.train.place import Place, check_amp
 from detectors.detector import Detector
-from detectors.images import ImageBatch
 from detectors.raw import Raw
-
-EvalBatch = tuple[ImageBatch, Tensor, Sequence[int]]
 
 
 class RawWriter(Protocol):
-    """Where raw predictions go, image by image; `raw` is of one image and lies on the CPU."""
+    """Where raw predictions go; it maps boxes back to source pixels by the scales [B, 2] of width and height."""
 
-    def add(self, image_index: int, source_id: str, raw: Raw) -> None: ...
+    def add(self, raw: Raw, images: Sequence[int], source_ids: Sequence[str], scales: Tensor) -> Any: ...
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """How a pass over a split went."""
+    """How a pass over a split, or over one worker's share of it, went."""
 
     images: int
     seconds: float
@@ -33,53 +33,50 @@ class Predicted:
 
     @property
     def images_per_second(self) -> float:
-        return self.images / self.seconds
+        return self.images / max(self.seconds, 1e-9)
 
 
 def predict(
     model: Detector,
-    batches: Iterable[EvalBatch],
+    store: Store,
+    input: InputConfig,
     writer: RawWriter,
     *,
-    source_id: Callable[[int], str],
+    batch_size: int = 1,
     place: Place | None = None,
+    loader_workers: int = 0,
     amp: str = "off",
     advance: Callable[[int], None] = lambda count: None,
 ) -> Predicted:
-    """`advance` hears the number of images of each batch that is done."""
-    device = (place or Place()).device
-    model.to(device).eval()
+    """Every image once over all workers; `advance` hears the number of images of each batch that is done."""
+    place = place or Place()
+    check_amp(amp, place.device)
+    model.to(place.device).eval()
+    batches = eval_loader(
+        store,
+        input,
+        batch_size=batch_size,
+        rank=place.rank,
+        world_size=place.world_size,
+        num_workers=loader_workers,
+        pin_memory=place.device.type == "cuda",
+    )
     images, network_seconds, started = 0, 0.0, time.perf_counter()
     for batch, scales, indices in batches:
         before = time.perf_counter()
-        with torch.autocast(device.type, torch.bfloat16, enabled=amp == "bf16"):
-            raw = to_cpu(model.predict_raw(batch))
+        with torch.autocast(place.device.type, torch.bfloat16, enabled=amp == "bf16"):
+            raw = on_cpu(model.predict_raw(batch))
         network_seconds += time.perf_counter() - before
-        for index, own in zip(indices, split(in_source_pixels(raw, scales)), strict=True):
-            writer.add(int(index), source_id(int(index)), own)
-        images += len(batch)
-        advance(len(batch))
+        rows = [int(index) for index in indices]
+        writer.add(raw, rows, [store.annotations(row).source_id for row in rows], scales[:, :2])
+        images += len(rows)
+        advance(len(rows))
     return Predicted(images, time.perf_counter() - started, network_seconds)
 
 
-def in_source_pixels(raw: Raw, scales: Tensor) -> Raw:
-    """Boxes of network pixels as boxes of the source images: each image was scaled by its own factor."""
-    return replace(raw, boxes=raw.boxes / scales.to(raw.boxes)[raw.image].unsqueeze(1))
-
-
-def split(raw: Raw) -> Iterator[Raw]:
-    """One `Raw` an image, in their order, candidates in the order they came in."""
-    order = torch.argsort(raw.image, stable=True)
-    ordered = raw.select(order)
-    ends = torch.bincount(raw.image, minlength=raw.num_images).cumsum(0).tolist()
-    for start, end in zip([0, *ends[:-1]], ends, strict=True):
-        own = ordered.select(slice(start, end))
-        yield replace(own, image=torch.zeros_like(own.image), num_images=1)
-
-
-def to_cpu(raw: Raw) -> Raw:
-    """Waits for the device."""
-    fields = {name: getattr(raw, name).cpu() for name in ("labels", "image", "source", "level")}
-    floats = {name: getattr(raw, name).float().cpu() for name in ("boxes", "scores")}
+def on_cpu(raw: Raw) -> Raw:
+    """In full precision; waits for the device."""
+    whole = {name: getattr(raw, name).cpu() for name in ("labels", "image", "source", "level")}
+    boxes, scores = raw.boxes.float().cpu(), raw.scores.float().cpu()
     quality = {name: values.float().cpu() for name, values in raw.quality.items()}
-    return Raw(**fields, **floats, num_images=raw.num_images, quality=quality)
+    return Raw(boxes=boxes, scores=scores, **whole, num_images=raw.num_images, quality=quality)
