@@ -99,7 +99,7 @@ def eval_loader(
 
 
 class EvalLoader:
-    """Yields (images, scales [B, 4], rows): boxes of image i in original pixels are `boxes / scales[i]`."""
+    """Yields (images, scales [B, 2], rows): original boxes of image i are `boxes / scales[i].repeat(2)`; scales are x, y."""
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ class _EvalData(Dataset[Any]):
         for row in plan.rows:
             sample = samples.load(self.store, row, self.config)
             height, width = self.config.target_size(*sample.size, self.config.eval_size())
-            scales.append((width / sample.size[1], height / sample.size[0]) * 2)
+            scales.append((width / sample.size[1], height / sample.size[0]))
             images.append(samples.resize(sample, height, width).pixels)
         return as_batch(images, self.config.multiple_of), np.array(scales, np.float32), plan.rows
 
