@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +21,10 @@ class Anchors:
     """[A, 4] shared by all images, or [B, A, 4] for boxes of their own such as proposals"""
     counts: tuple[int, ...]
     """how many of the A belong to each level"""
-    strides: tuple[int, ...] = ()
-    """pixels between locations, a level; empty for boxes that lie on no grid"""
+    shapes: tuple[Shape, ...] = ()
+    """(height, width) of each level's grid of locations; empty for boxes that lie on none"""
+    strides: tuple[Shape, ...] = ()
+    """(vertical, horizontal) pixels between locations, a level"""
 
     @classmethod
     def of(cls, boxes: Tensor) -> "Anchors":
@@ -30,12 +34,21 @@ class Anchors:
     def __len__(self) -> int:
         return self.boxes.shape[-2]
 
-    @property
+    @cached_property
     def level(self) -> Tensor:
         """[A] int64: the level of each box."""
         return self.per_level(list(range(len(self.counts))))
 
-    @property
+    @cached_property
+    def grid(self) -> Tensor:
+        """[L, 5] int64: first box, rows, columns, vertical and horizontal stride of each level's grid."""
+        firsts = accumulate((0, *self.counts[:-1]))
+        rows = [
+            (first, *shape, *stride) for first, shape, stride in zip(firsts, self.shapes, self.strides, strict=True)
+        ]
+        return torch.tensor(rows, dtype=torch.int64, device=self.boxes.device).view(-1, 5)
+
+    @cached_property
     def centers(self) -> Tensor:
         """[..., A, 2] (x, y)"""
         return (self.boxes[..., :2] + self.boxes[..., 2:]) / 2

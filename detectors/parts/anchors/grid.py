@@ -53,7 +53,8 @@ class GridAnchors(AnchorMaker):
         return Anchors(
             boxes=torch.cat(levels).to(device),
             counts=tuple(len(level) for level in levels),
-            strides=tuple(stride[1] for stride in strides),
+            shapes=tuple(shapes),
+            strides=tuple(strides),
         )
 
     def cell(self, sizes: Sequence[float]) -> Tensor:

@@ -20,7 +20,7 @@ class Assignment:
     matched: Tensor
     """[B, A] int64: slot of the object, or BACKGROUND, or IGNORED"""
     iou: Tensor
-    """[B, A] IoU of the anchor with the best object of its image, matched or not; 0 where there is none"""
+    """[B, A] IoU of the anchor with the best object of its image, matched or not; 0 where the assigner saw none"""
 
     @property
     def positive(self) -> Tensor:

@@ -20,7 +20,8 @@ def test_anchors_are_those_of_torchvision(size: tuple[int, int], shapes: list[tu
     ours = Config(sizes=SIZES).build()(shapes, size, CPU)
     torch.testing.assert_close(ours.boxes, theirs, rtol=0, atol=0)
     assert ours.counts == tuple(9 * rows * columns for rows, columns in shapes)
-    assert ours.strides == tuple(size[1] // columns for _, columns in shapes)
+    assert ours.shapes == tuple(shapes)
+    assert ours.strides == tuple((size[0] // rows, size[1] // columns) for rows, columns in shapes)
 
 
 def test_anchors_of_half_an_offset_stand_in_the_middle_of_their_cells() -> None:
