@@ -60,7 +60,7 @@ def faster_rcnn_tiny() -> Config:
     """Faster R-CNN small enough to learn synthetic scenes of 128 pixels in a CPU minute."""
     return Config(
         backbone=tiny.Config(),
-        neck=fpn.Config(channels=64, extra="none"),
+        neck=fpn.Config(channels=48, extra="none"),
         proposals=rpn.Config(
             anchors=grid.Config(sizes=((16.0,), (32.0,), (64.0,), (96.0,))),
             sampler=random.Config(count=128, positive_share=0.5),

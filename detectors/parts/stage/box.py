@@ -152,4 +152,4 @@ class BoxStage(Stage):
         """[N, 4 or 4 K] -> [N, 4]: those for each box's class."""
         if self.config.class_agnostic:
             return codes
-        return codes.view(len(codes), -1, 4)[torch.arange(len(codes), device=codes.device), labels]
+        return codes.unflatten(1, (-1, 4))[torch.arange(len(codes), device=codes.device), labels]
