@@ -12,7 +12,7 @@ from detectors.parts.backbone import Backbone, BackboneConfig, Norm, norm_layer
 class Config(BackboneConfig):
     widths: tuple[Count, ...] = (16, 32, 64, 96, 128)
     """Channels at strides 2, 4, 8, ...; all but the first are given out."""
-    norm: Norm = "train"
+    norm: Norm = "sync"
 
     def __post_init__(self) -> None:
         if len(self.widths) < 2:
