@@ -106,8 +106,8 @@ class DenseLosses(nn.Module):
         """What the network loses on each positive of an assignment: PAA's score of an anchor, as -log."""
         rows = self.positives(output, anchors, targets, assignment)
         labels = assignment.labels(targets).flatten()[rows.index]
-        cls = rows.sums(self.cls_loss(output.cls.flatten(0, 1)[rows.index], labels, Fit(rows.iou)))
-        loc = rows.sums(self._loc_values(rows, Fit(rows.iou)))
+        cls = rows.sums(self.cls_loss.unbalanced(output.cls.flatten(0, 1)[rows.index], labels))
+        loc = rows.sums(self._loc_values(self.loc_loss.unbalanced, rows))
         return AnchorLoss(cls=rows.spread(cls, assignment.matched), loc=rows.spread(loc, assignment.matched))
 
     def positives(self, output: DenseOutput, anchors: Anchors, targets: Targets, assignment: Assignment) -> Positives:
@@ -142,16 +142,16 @@ class DenseLosses(nn.Module):
 
     def _loc(self, anchors: Anchors, rows: Positives, count: Tensor, images: int) -> Tensor:
         fit = grouped_fit(self.loc_loss, rows.iou, rows.index, anchors, images, rows.mask)
-        values = rows.sums(self._loc_values(rows, fit))
+        values = rows.sums(self._loc_values(self.loc_loss, rows, fit))
         if self.loc_weight == "none":
             return self.loc_loss.total(values, count)
         weight = rows.iou if self.loc_weight == "iou" else rows.sums(centerness(rows.centers, rows.objects))
         return self.loc_loss.total(values * weight, mean_over_ranks(weight.sum()).clamp(min=1e-6))
 
-    def _loc_values(self, rows: Positives, fit: Fit | None) -> Tensor:
-        if self.loc_loss.on == "boxes":
-            return self.loc_loss(rows.boxes, rows.objects, fit)
-        return self.loc_loss(rows.codes, self.coder.encode(rows.references, rows.objects), fit)
+    def _loc_values(self, loss: LocLoss, rows: Positives, fit: Fit | None = None) -> Tensor:
+        if loss.on == "boxes":
+            return loss(rows.boxes, rows.objects, fit)
+        return loss(rows.codes, self.coder.encode(rows.references, rows.objects), fit)
 
 
 def grouped_fit(

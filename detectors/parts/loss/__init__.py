@@ -61,6 +61,11 @@ class Loss(nn.Module):
 class ClsLoss(Loss):
     """`loss(logits [N, C], labels [N]) -> [N, C] or [N]`; labels are 0..K-1 for objects and negative for background."""
 
+    @property
+    def unbalanced(self) -> "ClsLoss":
+        """The loss without weights that ask for a `Fit`."""
+        return self
+
     sigmoid = True
     """a logit a class, each through a sigmoid of its own"""
 
@@ -78,6 +83,11 @@ class ClsLoss(Loss):
 
 class LocLoss(Loss):
     """`loss(predicted [N, 4], target [N, 4]) -> [N, 4] or [N]`."""
+
+    @property
+    def unbalanced(self) -> "LocLoss":
+        """The loss without weights that ask for a `Fit`."""
+        return self
 
     on: Literal["deltas", "boxes"] = "deltas"
     """whether the loss compares what the coder encodes, or boxes"""

@@ -54,8 +54,11 @@ def _fit(judged: Judged, coder: Coder, loss: ClsLoss | LocLoss) -> Fit | None:
     if loss.balanced_over is None:
         return None
     iou = aligned_iou(coder.decode(judged.references, judged.codes), judged.objects)
-    iou = (iou * judged.samples.positive).flatten()
+    positive = judged.samples.positive.flatten()
+    iou = iou.flatten() * positive
     if loss.balanced_over != "image":
-        return Fit(iou=iou)
+        return Fit(iou=iou, mask=positive)
     images, count = judged.samples.index.shape
-    return Fit(iou=iou, group=torch.arange(images, device=iou.device).repeat_interleave(count), groups=images)
+    return Fit(
+        iou=iou, mask=positive, group=torch.arange(images, device=iou.device).repeat_interleave(count), groups=images
+    )
