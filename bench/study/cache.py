@@ -11,6 +11,7 @@ from bench.study.graph import Step
 
 RESULT = "result.json"
 ERROR = "error.txt"
+TRACEBACK = "traceback.txt"
 PROGRESS = "progress.json"
 FREE_BYTES_WANTED = 200 * 2**20
 

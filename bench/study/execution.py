@@ -8,8 +8,9 @@ from bench.study.cache import ERROR, StepCache
 from bench.study.graph import Cell, Kind, Step, unique_steps
 from bench.study.live import LiveTable
 from bench.study.state import CellState, Status, reason_of
-from bench.study.trainings import Resources, Trainings
+from bench.study.trainings import Trainings
 from bench.study.work import do_step
+from bench.train.workers import Workers
 
 POLL_SECONDS = 0.25
 ACTIVE: dict[Kind, Status] = {"train": "training", "predict": "predicting", "score": "scoring"}
@@ -24,10 +25,10 @@ class Execution:
         self,
         plan: Sequence[Cell],
         cache: StepCache,
-        resources: Resources,
+        workers: Workers,
         finished: Callable[[Cell, CellState], None],
     ) -> None:
-        self.plan, self.cache, self.resources, self._finished = plan, cache, resources, finished
+        self.plan, self.cache, self.workers, self._finished = plan, cache, workers, finished
         self.steps = {step.name: step for step in unique_steps(plan)}
         self.done = {name for name, step in self.steps.items() if cache.done(step)}
         self.failed: dict[str, str] = {}
@@ -46,7 +47,7 @@ class Execution:
     def run(self, live: LiveTable) -> None:
         """Blocks until every cell has ended; must be called inside a Ray session."""
         wanted = [step for step in self.missing if step.kind == "train"]
-        self._trainings = Trainings(wanted, self.cache, self.resources)
+        self._trainings = Trainings(wanted, self.cache, self.workers)
         while not all(state.finished for state in self.states):
             self._collect()
             self._start_ready()
@@ -69,7 +70,7 @@ class Execution:
             ready = step.kind != "train" and step.name not in started and step.name not in self.failed
             if ready and all(need in self.done for need in step.needs):
                 # No CPU is asked for: these steps are short, and waiting behind trainings would hold back a row.
-                remote = ray.remote(num_cpus=0, num_gpus=self.resources.gpus_per_worker, max_retries=2)(do_step)
+                remote = ray.remote(num_cpus=0, num_gpus=self.workers.gpus, max_retries=2)(do_step)
                 self._tasks[remote.remote(step, self._folder(step), self._folders_of_needs(step))] = step
 
     def _collect(self) -> None:

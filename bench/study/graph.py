@@ -45,6 +45,11 @@ class Prediction:
     store: str
     job: Job
 
+    @property
+    def floor(self) -> float:
+        """Below it no candidate is kept for `post`."""
+        return self.job.detector.floor
+
 
 @dataclass(frozen=True)
 class Scoring:
@@ -99,7 +104,7 @@ def _cell(study: Study, row: Row, seed: int, data: Splits) -> Cell:
     )
     train = _step("train", [job.digest(data.train_fingerprint)], (), job)
     prediction = Prediction(store=data.val, job=job)
-    predict = _step("predict", [data.val_fingerprint, recipe.input], (train.name,), prediction)
+    predict = _step("predict", [data.val_fingerprint, recipe.input, prediction.floor], (train.name,), prediction)
     scoring = Scoring(store=data.val, post=recipe.detector.post, protocol=study.protocol)
     score = _step("score", [scoring.post, scoring.protocol], (predict.name,), scoring)
     return Cell(row, seed, (train, predict, score))

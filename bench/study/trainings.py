@@ -3,29 +3,21 @@
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.study.cache import ERROR, PROGRESS, StepCache
+from bench.study.cache import ERROR, PROGRESS, TRACEBACK, StepCache
 from bench.study.graph import Step
 from bench.study.state import reason_of
 from bench.study.work import train_step
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What one worker of a training gets."""
-
-    workers: int = 1
-    gpus_per_worker: float = 0.0
+from bench.train.workers import Workers
 
 
 class Trainings:
     """Runs the tuner in a thread, so that what follows a training need not wait for the others."""
 
-    def __init__(self, steps: Sequence[Step], cache: StepCache, resources: Resources) -> None:
-        self.cache, self.resources = cache, resources
+    def __init__(self, steps: Sequence[Step], cache: StepCache, workers: Workers) -> None:
+        self.cache, self.workers = cache, workers
         self._open = {step.name: step for step in steps}
         self._crash = ""
         for step in steps:
@@ -53,41 +45,36 @@ class Trainings:
 
     def _run(self, steps: list[Step]) -> None:
         try:
-            _tune([(step, str(self.cache.folder(step))) for step in steps], self.resources, self.cache.root)
+            _tune([(step, str(self.cache.folder(step))) for step in steps], self.workers, self.cache.root)
         except BaseException as error:
             self._crash = f"Ray Tune: {error}".splitlines()[0]
 
 
-def _tune(work: list[tuple[Step, str]], resources: Resources, root: Path) -> None:
+def _tune(work: list[tuple[Step, str]], workers: Workers, root: Path) -> None:
     import ray
     from ray import tune
 
     # A trial only starts and watches its workers, so it costs no CPU; a bundle of CPU 0 alone is refused.
     head = {"CPU": 0, "node:__internal_head__": 0.001}
-    trial = tune.with_resources(tune.with_parameters(_trial, work=work, resources=resources), head)
+    trial = tune.with_resources(tune.with_parameters(_trial, work=work, workers=workers), head)
     tune.Tuner(
         trial,
         param_space={"index": tune.grid_search(list(range(len(work))))},
-        tune_config=tune.TuneConfig(max_concurrent_trials=concurrent_trials(ray.cluster_resources(), resources)),
-        run_config=tune.RunConfig(name="tune", storage_path=str(root), verbose=0),
+        tune_config=tune.TuneConfig(max_concurrent_trials=concurrent_trials(ray.cluster_resources(), workers)),
+        run_config=tune.RunConfig(name="trials", storage_path=str(root), verbose=0),
     ).fit()
 
 
-def concurrent_trials(cluster: dict[str, float], resources: Resources) -> int:
+def concurrent_trials(cluster: dict[str, float], workers: Workers) -> int:
     """How many trainings fit at once: waiting trials would each hold an actor for nothing."""
-    by_cpu = cluster.get("CPU", 1) // resources.workers
-    by_gpu = (
-        cluster.get("GPU", 0) // (resources.workers * resources.gpus_per_worker)
-        if resources.gpus_per_worker
-        else by_cpu
-    )
-    return max(1, int(min(by_cpu, by_gpu)))
+    fits = [cluster.get(name, 0) // (amount * workers.count) for name, amount in workers.resources.items()]
+    return max(1, int(min(fits)))
 
 
-def _trial(config: dict[str, Any], work: list[tuple[Step, str]], resources: Resources) -> None:
+def _trial(config: dict[str, Any], work: list[tuple[Step, str]], workers: Workers) -> None:
     step, folder = work[config["index"]]
     try:
-        train_step(replace(step.work, out=folder), Path(folder), resources.workers, resources.gpus_per_worker)
+        train_step(step.work, Path(folder), workers)
     except Exception as error:
-        (Path(folder) / "traceback.txt").write_text(traceback.format_exc())
+        (Path(folder) / TRACEBACK).write_text(traceback.format_exc())
         (Path(folder) / ERROR).write_text(reason_of(error) + "\n")

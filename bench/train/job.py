@@ -19,6 +19,7 @@ from detectors.families import DetectorConfig
 
 WEIGHTS = "weights.pt"
 CHECKPOINTS = "checkpoints"
+AFTER_TRAINING = ("post", "floor")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +43,10 @@ class Job:
         return Path(self.out) / WEIGHTS
 
     def digest(self, fingerprint: str) -> str:
-        """The identity of the weights: `post`, paths and bookkeeping have no part in them."""
+        """The identity of the weights: what only acts on what they say, paths and bookkeeping have no part in them."""
         detector, train = to_tree(self.detector), to_tree(self.train)
-        del detector["post"]
+        for name in AFTER_TRAINING:
+            del detector[name]
         for name in BOOKKEEPING:
             del train[name]
         return digest(detector, self.num_classes, fingerprint, self.input, train, self.seed)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -11,7 +12,6 @@ from bench.errors import UserError
 from bench.train.checkpoint import State, read_state, write_state
 from detectors.detector import Detector
 from detectors.families import DetectorConfig
-from detectors.parts.post import PostConfig
 
 
 def save_weights(path: Path, detector: DetectorConfig, num_classes: int, checkpoint: State) -> None:
@@ -28,13 +28,13 @@ def save_weights(path: Path, detector: DetectorConfig, num_classes: int, checkpo
     )
 
 
-def load_detector(path: Path, device: torch.device | str = "cpu", post: PostConfig | None = None) -> Detector:
-    """The trained detector in evaluation mode, on request with another `post`."""
+def load_detector(path: Path, device: torch.device | str = "cpu", **after_training: Any) -> Detector:
+    """The trained detector in evaluation mode, on request with another `post` or `floor`."""
     saved = read_state(path)
     if saved is None:
         what = "cannot be read as trained weights" if path.exists() else "no such file"
         raise UserError(what, where=str(path), remedy="train the variant again")
     config = from_tree(DetectorConfig, saved["detector"])
-    model: Detector = detectors.build(replace(config, post=post) if post else config, num_classes=saved["num_classes"])
+    model: Detector = detectors.build(replace(config, **after_training), num_classes=saved["num_classes"])
     model.load_state_dict(saved["model"])
     return model.to(device).eval()

@@ -1,0 +1,87 @@
+"""What a step does, in whatever process it runs: train, predict, score. Its folder holds what it leaves."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from bench.config.tree import to_tree
+from bench.data.loader import eval_loader
+from bench.data.store import Store
+from bench.score.detections import Detections
+from bench.score.detections_file import write_parquet
+from bench.score.evaluate import evaluate
+from bench.score.raw_file import RawFile, RawHeader, RawWriter
+from bench.study.cache import finish
+from bench.study.graph import Prediction, Scoring, Step
+from bench.study.watch import Watch
+from bench.train.cost import latency, operations, size_of
+from bench.train.job import Job
+from bench.train.loop import Hooks
+from bench.train.place import Place
+from bench.train.predict import predict
+from bench.train.weights import load_detector
+from bench.train.workers import Workers
+from detectors.detector import Detector
+
+RAW = "raw"
+DETECTIONS = "detections.parquet"
+PREDICT_BATCH = 8
+POST_BATCH = 64
+TIMED_IMAGES = 20
+
+
+def train_step(job: Job, folder: Path, workers: Workers) -> None:
+    """On workers of the Ray cluster that this process belongs to."""
+    from bench.train.on_ray import train_on_ray
+
+    job = replace(job, out=str(folder))
+    outcome = train_on_ray(job, workers, hooks=Hooks(step=Watch(folder, Store.open(Path(job.store)), job)))
+    hours = outcome.seconds / 3600
+    finish(folder, {**asdict(outcome), "gpu_hours": hours * workers.gpus * workers.count, "wall_hours": hours})
+
+
+def do_step(step: Step, folder: str, needs: list[str]) -> None:
+    """A predict or a score step, in this process."""
+    do: Callable[..., None] = {"predict": predict_step, "score": score_step}[step.kind]
+    do(step.work, Path(folder), *map(Path, needs))
+
+
+def predict_step(work: Prediction, folder: Path, trained: Path) -> None:
+    """Raw predictions of all images, and what the detector costs."""
+    place = Place()
+    store = Store.open(Path(work.store))
+    model = load_detector(replace(work.job, out=str(trained)).weights, place.device, floor=work.floor)
+    header = RawHeader(
+        num_classes=store.num_classes,
+        class_names=store.class_names,
+        variant=to_tree(work.job.detector),
+        fingerprint=store.fingerprint,
+        floor=work.floor,
+    )
+    with RawWriter(folder / RAW, header) as writer:
+        predicted = predict(model, store, work.job.input, writer, batch_size=PREDICT_BATCH, place=place)
+    finish(folder, {"cost": _cost(model, store, work.job, place), "images_per_second": predicted.images_per_second})
+
+
+def score_step(work: Scoring, folder: Path, predicted: Path) -> None:
+    """`post` on raw predictions, then the protocol's numbers."""
+    post, store = work.post.build(), Store.open(Path(work.store))
+    outputs, images = [], []
+    for raw, rows in RawFile(predicted / RAW).batches(POST_BATCH):
+        outputs += post(raw)
+        images += rows
+    detections = replace(Detections.from_output(outputs, images), num_images=len(store))
+    write_parquet(folder / DETECTIONS, detections)
+    scores = evaluate(detections, store, work.protocol)
+    finish(folder, {"metrics": scores.metrics, "per_class": scores.per_class, "protocol": scores.protocol})
+
+
+def _cost(model: Detector, store: Store, job: Job, place: Place) -> dict[str, float]:
+    batches = eval_loader(store, job.input, batch_size=1)
+    images: list[Tensor] = [batch.pixels[0].to(place.device) for batch, _, _ in islice(batches, TIMED_IMAGES)]
+    with torch.no_grad():
+        return {**size_of(model), **operations(model, images[0]), **latency(model, images, place.device)}

@@ -1,0 +1,56 @@
+"""Every command and every Python block that README and docs show is run, in a folder of its own."""
+
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.cli import DONE, run_app
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(language: str) -> Iterator[tuple[str, str]]:
+    for page in PAGES:
+        for i, match in enumerate(FENCE.finditer(page.read_text())):
+            if match[1] == language and "--8<--" not in match[2]:
+                yield f"{page.name}-{i}", match[2]
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    for name, block in blocks("sh"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words:
+                yield f"{name}: {' '.join(words)}", words
+
+
+COMMANDS = dict(commands())
+
+
+@pytest.mark.parametrize("shown", COMMANDS)
+def test_shown_commands_work(shown: str, docs_folder: Path) -> None:
+    words = COMMANDS[shown]
+    if words[0] == "locbench":
+        assert run_app(words[1:]) == DONE
+    elif words[0] == "make":
+        subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, check=True, capture_output=True)
+    else:
+        # The environment that the tests run in is the one that these lines make.
+        assert words[0] in ("source", "pip", "export", "cd")
+
+
+@pytest.mark.parametrize(("name", "block"), list(blocks("python")))
+def test_shown_python_works(name: str, block: str, docs_folder: Path) -> None:
+    exec(compile(block, name, "exec"), {"__name__": "docs"})
+
+
+def test_pages_are_linked_and_listed() -> None:
+    listed = (ROOT / "mkdocs.yml").read_text()
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f": {page.name}\n" in listed + "\n", f"{page.name} is not in mkdocs.yml"
