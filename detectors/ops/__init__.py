@@ -16,6 +16,7 @@ from detectors.ops.gaussian_mixture import fit_two_gaussians
 from detectors.ops.iou_balance import iou_balanced_cls_weights, iou_balanced_loc_weights
 from detectors.ops.iou_guided_nms import iou_guided_nms
 from detectors.ops.jitter import jitter_boxes_uniform_iou
+from detectors.ops.prroi_pool import prroi_pool
 from detectors.ops.refine_boxes import refine_boxes
 from detectors.ops.score_vote import score_vote
 from detectors.ops.separate import separate
@@ -36,6 +37,7 @@ __all__ = [
     "jitter_boxes_uniform_iou",
     "pairwise_intersection_over_first",
     "pairwise_iou",
+    "prroi_pool",
     "purity",
     "refine_boxes",
     "score_vote",
