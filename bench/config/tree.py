@@ -117,7 +117,7 @@ def _concrete_type(config_type: type[T], tree: Mapping[str, Any], path: Path) ->
         return config_type
     known = kinds(role)
     if kind is None:
-        raise ConfigError((*path, "kind"), f"which {role_name(role)}?", remedy("", known))
+        raise ConfigError(path, f"which kind of {role_name(role)}?", remedy("", known))
     if kind not in known:
         raise ConfigError((*path, "kind"), f"no {role_name(role)} is called {kind!r}", remedy(kind, known))
     if not issubclass(known[kind], config_type):
@@ -133,7 +133,7 @@ def _check_plain(hint: Any, value: Any, path: Path) -> Any:
         raise ConfigError(path, f"cannot be {value!r}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        message = first["msg"].removeprefix("Input ").removeprefix("Value error, ")
+        message = first["msg"].removeprefix("Input ").removeprefix("Value error, ").replace("an object", "a mapping")
         place = (*path, *map(str, first["loc"]))
         raise ConfigError(place, f"{message}, not {_short(first['input'])}", _literal_remedy(hint, value)) from None
 

@@ -83,7 +83,7 @@ WRONG = {
         "post.ranking: post 'standard' has no setting",
     ),
     "unknown kind": ({"post": {"suppress": {"kind": "hart"}}}, "no suppress is called 'hart'; did you mean 'hard'?"),
-    "kind missing": ({"extra": {"cls_power": 1}}, "extra.kind: which rank?; there is cls, product"),
+    "kind missing": ({"extra": {"cls_power": 1}}, "extra: which kind of rank?; there is cls, product"),
     "wrong type": ({"steps": "many"}, "steps: should be a valid integer, not 'many'"),
     "fraction for a count": ({"steps": 2.5}, "steps: should be a valid integer"),
     "true for a number": ({"steps": True}, "steps: should be a valid integer, not True"),

@@ -33,9 +33,9 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "no rows": (GOOD.partition("rows:")[0] + "rows: {}\n", ":5: rows: the study has no rows; name at least one"),
     "rows is a list": (
         GOOD.partition("rows:")[0] + "rows: [a, b]\n",
-        ":5: rows: should be a valid dictionary, not ['a', 'b']",
+        ":5: rows: should be a mapping, not ['a', 'b']",
     ),
-    "a row is a number": (GOOD + "  third: 3\n", ":11: rows.third: should be a valid dictionary, not 3"),
+    "a row is a number": (GOOD + "  third: 3\n", ":11: rows.third: should be a mapping, not 3"),
     "seeds is a word": (GOOD + "seeds: three\n", ":11: seeds: should be a valid integer, not 'three'"),
     "seeds is zero": (GOOD + "seeds: 0\n", ":11: seeds: should be greater than or equal to 1, not 0"),
     "unknown variant": (
@@ -53,7 +53,7 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     ),
     "data without a kind": (
         GOOD.replace("kind: synthetic, ", ""),
-        ":2: data.preset: data.kind: which data?; there is ",
+        ":2: data.preset: data: which kind of data?; there is ",
     ),
     "wrong data setting": (
         GOOD.replace("preset: tiny", "pre: tiny"),
@@ -148,7 +148,7 @@ COMMANDS = {
     "wrong value": (["run", "FILE", "--set", "train.lr=fast"], "--set: train.lr: should be a valid number, not 'fast'"),
     "unknown command": (["rnu"], "No such command 'rnu'. Did you mean 'run'?"),
     "unknown option": (["run", "FILE", "--workerz", "2"], "No such option: --workerz"),
-    "no study given": (["run"], "Missing argument 'STUDY'"),
+    "no study given": (["run"], "Missing argument 'study'"),
     "no workers": (["run", "FILE", "--workers", "0"], "Invalid value for '--workers'"),
     "unknown variant": (
         ["variants", "retinanet_tinny"],
