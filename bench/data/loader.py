@@ -99,7 +99,7 @@ def eval_loader(
 
 
 class EvalLoader:
-    """Yields (images, scales [B, 2], rows): original boxes of image i are `boxes / scales[i].repeat(2)`; scales are x, y."""
+    """Yields (images, scales [B, 2] in x and y, rows); original boxes of image i are `boxes / scales[i].repeat(2)`."""
 
     def __init__(
         self,

@@ -44,7 +44,8 @@ def prepare(
     """
     found = config if isinstance(config, DataConfig) else recognise(config, format)
     source = found.build(_one_split(found, split))
-    source.found.on_error = on_error
+    if on_error == "fail":
+        source.found.refuse_any()
     out = Path(out).resolve()
     plan = _plan(found, source, on_error, shard_rows)
     with locked(out.with_name(f".{out.name}.lock")):

@@ -1,27 +1,35 @@
 """From what a format says about an image to a row: reads the image, checks every box, reports what it drops."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as rle
 
 from bench.data.encoded import BadImage, Header, inspect, oriented_size
+from bench.data.masks import BadMask, mask_area
 from bench.data.report import Report
 from bench.data.row import Row
 
 # The rounding of annotation tools puts edges a little outside the image; COCO's own scorer leaves them there.
 OVERHANG = 1.0
+VISIBLE_MOVE = 0.01
 MAX_IMAGE_BYTES = 2**30
+
+
+class BadBox(ValueError):
+    """A box that cannot be used; the message is the reason as reports print it."""
 
 
 @dataclass
 class Object:
-    """An object as a format has it. `box` is x1, y1, x2, y2 in any state; `problem` says why a format gives it up."""
+    """An object as a format has it. `box` is x1, y1, x2, y2 in any state; `problem` says why a format gives it up.
+
+    `outline` makes the counts of its mask for an image of a width and height, or raises BadMask.
+    """
 
     where: str
     box: Sequence[Any] | None = None
@@ -32,14 +40,15 @@ class Object:
     difficult: bool = False
     truncated: bool = False
     occluded: bool = False
-    mask: bytes = b""
+    outline: Callable[[int, int], bytes] | None = None
 
 
 @dataclass
 class Record:
     """An image as a format has it: where its bytes are, its size if the format says one, its objects.
 
-    `exact` keeps boxes that stand out of the image by a pixel at most as they are.
+    `exact` keeps boxes that stand out of the image by a pixel at most as they are; `relative` boxes are in fractions
+    of the image's sides.
     """
 
     source_id: str
@@ -49,6 +58,7 @@ class Record:
     size: tuple[int, int] | None = None
     objects: list[Object] = field(default_factory=list)
     exact: bool = False
+    relative: bool = False
     problem: str = ""
 
 
@@ -67,19 +77,11 @@ def to_row(record: Record, report: Report) -> Row | None:
     except BadImage as error:
         report.drop_image(str(error), record.source_id, len(record.objects))
         return None
-    kept: list[Kept] = []
-    for item in record.objects:
-        box, problem = check_box(item, width, height, record.exact)
-        if problem:
-            report.drop_box(problem, item.where)
-        else:
-            if tuple(box) != tuple(map(float, item.box or ())):
-                report.note("box clipped to the image", item.where)
-            kept.append((item, box))
+    kept = _kept(record, width, height, report)
     report.images.kept += 1
     report.boxes.kept += len(kept)
-    boxes = np.array([box for _, box in kept], np.float32).reshape(-1, 4)
-    masks = [item.mask for item, _ in kept]
+    masks = [_mask(item, width, height, report) for item, _ in kept]
+    areas = [_area(item, box, mask, (height, width)) for (item, box), mask in zip(kept, masks, strict=True)]
     return Row(
         source_id=record.source_id,
         image_id=record.image_id,
@@ -87,15 +89,30 @@ def to_row(record: Record, report: Report) -> Row | None:
         height=height,
         orientation=orientation,
         image=image,
-        boxes=boxes,
+        boxes=np.array([box for _, box in kept], np.float32).reshape(-1, 4),
         labels=np.array([item.label for item, _ in kept], np.int64),
-        area=np.array([_area(item, box, (height, width)) for item, box in kept], np.float64),
+        area=np.array(areas, np.float64),
         masks=masks if any(masks) else None,
         iscrowd=_flags(kept, "iscrowd"),
         difficult=_flags(kept, "difficult"),
         truncated=_flags(kept, "truncated"),
         occluded=_flags(kept, "occluded"),
     )
+
+
+def _kept(record: Record, width: int, height: int, report: Report) -> list[Kept]:
+    """The objects whose boxes can be used, with those boxes."""
+    kept: list[Kept] = []
+    for item in record.objects:
+        try:
+            box, moved = check_box(item, width, height, record)
+        except BadBox as error:
+            report.drop_box(str(error), item.where)
+            continue
+        if moved > VISIBLE_MOVE:
+            report.note("box clipped to the image", item.where)
+        kept.append((item, box))
+    return kept
 
 
 def _flags(kept: list[Kept], name: str) -> NDArray[np.bool_]:
@@ -115,33 +132,41 @@ def read_image(path: Path | None) -> bytes:
         raise BadImage(f"image file cannot be read ({getattr(error, 'strerror', None) or error})") from None
 
 
-def check_box(item: Object, width: int, height: int, exact: bool) -> tuple[tuple[float, ...], str]:
-    """The box inside the image, or the reason to drop it."""
+def check_box(item: Object, width: int, height: int, record: Record) -> tuple[tuple[float, ...], float]:
+    """The box inside the image and how far its edges were moved for that."""
+    x1, y1, x2, y2 = _four_numbers(item)
+    if record.relative:
+        x1, y1, x2, y2 = x1 * width, y1 * height, x2 * width, y2 * height
+    if not all(map(math.isfinite, (x1, y1, x2, y2))):
+        raise BadBox("box has NaN or infinite coordinates")
+    if x2 < x1 or y2 < y1:
+        raise BadBox("box is inverted (negative width or height)")
+    if x2 == x1 or y2 == y1:
+        raise BadBox("box has no area")
+    if item.label is None:
+        raise BadBox("class is not among the data set's classes")
+    clipped = (max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height)))
+    if clipped[2] <= clipped[0] or clipped[3] <= clipped[1]:
+        raise BadBox("box lies outside the image")
+    moved = max(abs(a - b) for a, b in zip(clipped, (x1, y1, x2, y2), strict=True))
+    if record.exact and moved <= OVERHANG:
+        clipped, moved = (x1, y1, x2, y2), 0.0
+    stored = np.array(clipped, np.float32)
+    if not (stored[2] > stored[0] and stored[3] > stored[1]):
+        raise BadBox("box has no area")
+    return clipped, moved
+
+
+def _four_numbers(item: Object) -> tuple[float, float, float, float]:
     if item.problem:
-        return (), item.problem
+        raise BadBox(item.problem)
     if item.box is None:
-        return (), "box is missing"
+        raise BadBox("box is missing")
     try:
         x1, y1, x2, y2 = map(float, item.box)
     except (TypeError, ValueError, OverflowError):
-        return (), "box is not four numbers"
-    if not all(map(math.isfinite, (x1, y1, x2, y2))):
-        return (), "box has NaN or infinite coordinates"
-    if x2 < x1 or y2 < y1:
-        return (), "box is inverted (negative width or height)"
-    if x2 == x1 or y2 == y1:
-        return (), "box has no area"
-    if item.label is None:
-        return (), "class is not among the data set's classes"
-    clipped = (max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height)))
-    if clipped[2] <= clipped[0] or clipped[3] <= clipped[1]:
-        return (), "box lies outside the image"
-    overhang = max(abs(a - b) for a, b in zip(clipped, (x1, y1, x2, y2), strict=True))
-    box = (x1, y1, x2, y2) if exact and overhang <= OVERHANG else clipped
-    stored = np.array(box, np.float32)
-    if not (stored[2] > stored[0] and stored[3] > stored[1]):
-        return (), "box has no area"
-    return box, ""
+        raise BadBox("box is not four numbers") from None
+    return x1, y1, x2, y2
 
 
 def _upright(header: Header, annotated: tuple[int, int] | None) -> tuple[int, int, int]:
@@ -158,7 +183,7 @@ def _upright(header: Header, annotated: tuple[int, int] | None) -> tuple[int, in
     return width, height, orientation
 
 
-def _area(item: Object, box: tuple[float, ...], size: tuple[int, int]) -> float:
+def _area(item: Object, box: tuple[float, ...], mask: bytes, size: tuple[int, int]) -> float:
     """The source's area if it has a usable one, else the mask's, else the box's."""
     try:
         area = float(item.area)
@@ -166,11 +191,12 @@ def _area(item: Object, box: tuple[float, ...], size: tuple[int, int]) -> float:
             return area
     except (TypeError, ValueError, OverflowError):
         pass
-    if item.mask:
-        return float(rle.area({"size": size, "counts": item.mask}))
-    return (box[2] - box[0]) * (box[3] - box[1])
+    return mask_area(mask, *size) if mask else (box[2] - box[0]) * (box[3] - box[1])
 
 
-def mask_of_pixels(pixels: NDArray[np.uint8]) -> bytes:
-    """The RLE counts of a [H, W] mask of zeros and ones."""
-    return bytes(rle.encode(np.asfortranarray(pixels))["counts"])
+def _mask(item: Object, width: int, height: int, report: Report) -> bytes:
+    try:
+        return item.outline(width, height) if item.outline else b""
+    except BadMask:
+        report.note("mask cannot be used, box kept", item.where)
+        return b""

@@ -78,6 +78,13 @@ class Report:
         for what, reason in other.notes.items():
             self.notes.setdefault(what, Reason()).add(reason.count, reason.examples)
 
+    def refuse_any(self) -> None:
+        """Under the policy "fail", for what was dropped before the policy was known."""
+        for sort, reason, _, examples in self.rows():
+            if sort != "kept":
+                self.on_error = "fail"
+                self._refuse(reason, examples)
+
     def check(self) -> None:
         """Raises when a record got lost without a reason."""
         if self.images.lost or self.boxes.lost:

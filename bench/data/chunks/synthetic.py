@@ -2,8 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
-from bench.data.record import Object, Record, mask_of_pixels, to_row
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.masks import of_pixels
+from bench.data.record import Object, Record, to_row
 from bench.data.report import Report
 from bench.data.row import Row
 from bench.data.scenes.draws import Draws
@@ -32,7 +37,11 @@ def scene_record(style: Style, seed: int, split: str, index: int) -> Record:
     scene = draw(style, Draws(seed, split, index))
     name = f"{split}-{index:06d}"
     objects = [
-        Object(f"{name}#{i}", box, label, area=int(mask.sum()), mask=mask_of_pixels(mask))
+        Object(f"{name}#{i}", box, label, area=int(mask.sum()), outline=partial(_outline, mask))
         for i, (box, label, mask) in enumerate(zip(scene.boxes, scene.labels, scene.masks, strict=True))
     ]
     return Record(name, index + 1, image=encode(scene.pixels), size=(style.size, style.size), objects=objects)
+
+
+def _outline(mask: NDArray[np.uint8], width: int, height: int) -> bytes:
+    return of_pixels(mask)
