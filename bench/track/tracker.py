@@ -5,6 +5,7 @@ costs nothing but a line on stderr; what waits is delivered, in order, when it i
 """
 
 import atexit
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -143,7 +144,11 @@ class Tracker:
 
 
 def _texts(facts: Mapping[str, Any]) -> dict[str, str]:
-    return {name: str(value) for name, value in facts.items()}
+    """Lists and mappings as JSON, so that they can be read back."""
+    return {
+        name: json.dumps(value) if isinstance(value, list | tuple | dict) else str(value)
+        for name, value in facts.items()
+    }
 
 
 def _numbers(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -1,0 +1,53 @@
+"""A board straight from the tracker: records, claims, curves and pictures of one or several studies."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from bench.board.board import Board, Picture
+from bench.board.build import build
+from bench.board.curves import FILE, read_curves
+from bench.board.group import Extras
+from bench.errors import UserError
+from bench.track.record import RunRecord
+from bench.track.tracker import Tracker
+
+PICTURES_A_RUN = 6
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def load_board(
+    tracker: Tracker, names: Sequence[str] = (), profile: str | None = None, metric: str | None = None
+) -> Board:
+    """All studies, or those named, under every profile or one."""
+    known = tracker.studies()
+    for name in names:
+        if name not in {study.study for study in known}:
+            recorded = ", ".join(sorted({study.study for study in known})) or "none yet"
+            raise UserError(f"no runs of the study {name!r} were recorded", remedy=f"recorded studies: {recorded}")
+    chosen = [s for s in known if (not names or s.study in names) and profile in (None, s.profile)]
+    wanted = dict.fromkeys(study.study for study in chosen)
+    records = [record for name in wanted for record in tracker.records(name, profile)]
+    return build(records, chosen, {record.run_id: _extras(tracker, record) for record in records}, metric)
+
+
+def _extras(tracker: Tracker, record: RunRecord) -> Extras:
+    if record.source != "measured" or record.status != "done":
+        return Extras(url=tracker.url(record))
+    scores = _artifact(tracker, record, FILE)
+    gallery = _artifact(tracker, record, "gallery")
+    return Extras(read_curves(scores) if scores else {}, _pictures(gallery) if gallery else (), tracker.url(record))
+
+
+def _artifact(tracker: Tracker, record: RunRecord, name: str) -> Path | None:
+    """Local artifacts are read where they lie: a thousand of them take no time."""
+    address = urlsplit(record.artifacts)
+    if address.scheme == "file":
+        path = Path(unquote(address.path)) / name
+        return path if path.exists() else None
+    return tracker.fetch(record, name)
+
+
+def _pictures(folder: Path) -> tuple[Picture, ...]:
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_ENDINGS)
+    return tuple(Picture(path, path.stem.replace("_", " ")) for path in files[:PICTURES_A_RUN])
