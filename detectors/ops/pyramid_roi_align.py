@@ -26,7 +26,11 @@ def pyramid_roi_align(
 def _from_canvas(
     levels: Sequence[Tensor], strides: Sequence[int], resolution: int, samples: int, aligned: bool
 ) -> Pooled:
-    """All levels lie side by side on one map, each in a border that repeats its edge, as RoIAlign reads it."""
+    """All levels lie side by side on one map, each in a border that repeats its edge, as RoIAlign reads it.
+
+    Without `aligned`, a box narrower than a cell is read as one cell wide. Where it then leaves the map at the right or
+    bottom, torchvision reads zeros, and this the edge.
+    """
     canvas, corners = _canvas(levels)
     shapes = [(level.shape[-2], level.shape[-1]) for level in levels]
     corner = _on([[x, y] * 2 for x, y in corners], canvas.device)
@@ -43,7 +47,7 @@ def _from_canvas(
 
 def _canvas(levels: Sequence[Tensor]) -> tuple[Tensor, list[tuple[int, int]]]:
     """The map, and where (x, y) each level begins: the finest at the left, the others below each other beside it."""
-    padded = [functional.pad(level, (1, 1, 1, 1), mode="replicate") for level in levels]
+    padded = [functional.pad(level, (1, 2, 1, 2), mode="replicate") for level in levels]
     places, top = [(0, 0)], 0
     for level in padded[1:]:
         places.append((padded[0].shape[-1], top))
