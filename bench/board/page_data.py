@@ -64,6 +64,7 @@ def _row(board: Board, number: int, row: Row, pictures: "_Pictures") -> Json:
         "command": row.command,
         "runs": [[run.seed, run.status, run.reason, run.run_id, run.url, _digits(run.hours)] for run in row.runs],
         "curves": _curves(curves),
+        "known": bool(row.params),
         "pictures": pictures.take(row.pictures),
     }
     return {name: value for name, value in data.items() if value not in (None, "", [], {}, False)}
@@ -75,7 +76,7 @@ def _estimate(found: Estimate | None) -> Any:
         return None
     if found.low is None or found.high is None:
         return _digits(found.value)
-    return [_digits(found.value), _digits(found.value - found.low, 2), _digits(found.high - found.value, 2)]
+    return [_digits(found.value), _digits(found.value - found.low, 3), _digits(found.high - found.value, 3)]
 
 
 def _digits(number: float | None, digits: int = 5) -> float | None:

@@ -35,13 +35,13 @@ function commandCard(row) {
 function publishedCard(row) {
   const names = Object.keys(row.p || {});
   if (!names.length) return null;
-  const head = h("tr", {}, ["", "published", "measured", "Δ published", "Δ measured"].map((text) => h("th", { scope: "col", class: "num" }, text)));
+  const head = h("tr", {}, ["", "paper", "here", "Δ paper", "Δ here"].map((text) => h("th", { scope: "col", class: "num" }, text)));
   const lines = names.map((name) => {
     const column = columnNamed(name);
     return h("tr", {}, h("th", { scope: "row" }, column.label), [shown(column, row.p[name]), shown(column, valueOf(measured(row, name))), signed(column, row.pd?.[name]), signed(column, valueOf(row.d?.[name]))].map((text) => h("td", { class: "num" }, text)));
   });
   const source = Object.values(row.paper || {}).join(" · ");
-  return card("Published", h("table", {}, h("thead", {}, head), h("tbody", {}, lines)), source ? h("p", { class: "soft" }, source) : null);
+  return card("Published and measured", h("table", { class: "numbers" }, h("thead", {}, head), h("tbody", {}, lines)), source ? h("p", { class: "soft" }, source) : null);
 }
 
 function curveCard(row) {

@@ -84,13 +84,15 @@ function parallelFigure(rows) {
   const values = rows.map((row) => valueOf(measured(row, board.metric))), low = Math.min(...values), high = Math.max(...values);
   const tint = (row) => high > low ? (valueOf(measured(row, board.metric)) - low) / (high - low) : 1;
   const made = card("Settings and results", parallel({ words: `Parallel coordinates of ${[...settings, ...results].map((axis) => axis.name).join(", ")}; the best rows are drawn strongest`, axes: [...settings, ...results], rows, tint, href: rowLink }));
-  made.classList.add("wide");
+  made.classList.add("wide", "long");
   return made;
 }
 
+/* A setting that some rows lack, or that is no number, has places instead of a scale; "–" is the place of lacking it. */
 function settingAxis(axis) {
-  const texts = [...new Set(axis.values.filter((value) => value !== null))];
-  if (texts.every((text) => text !== "" && Number.isFinite(Number(text)))) return { name: axis.name, values: axis.values.map((value) => value === null ? null : Number(value)) };
-  texts.sort();
-  return { name: axis.name, values: axis.values.map((value) => value === null ? null : texts.indexOf(value)), labels: texts.slice(0, 12).map((text, index) => [index, text.length > 18 ? `${text.slice(0, 17)}…` : text]) };
+  const own = axis.values.map((value, index) => board.rows[index].known ? value ?? MISSING : null);
+  const texts = [...new Set(own.filter((value) => value !== null))];
+  if (texts.every((text) => text !== "" && Number.isFinite(Number(text)))) return { name: axis.name, values: own.map((value) => value === null ? null : Number(value)) };
+  texts.sort((a, b) => (b === MISSING) - (a === MISSING) || a.localeCompare(b, undefined, { numeric: true }));
+  return { name: axis.name, values: own.map((value) => value === null ? null : texts.indexOf(value)), labels: texts.slice(0, 12).map((text, index) => [index, text.length > 18 ? `${text.slice(0, 17)}…` : text]) };
 }

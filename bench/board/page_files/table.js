@@ -25,7 +25,7 @@ function allColumns() {
 function metricColumns(names) {
   return names.filter((name) => name in columnIndex).map((name) => {
     const column = columnNamed(name), main = name === board.metric;
-    return { key: name, label: column.label, about: column.about, group: column.group, kind: main ? "main" : "", shown: column.shown, rising: column.better < 0, number: true, sort: (row) => valueOf(measured(row, name)), cell: (row) => estimateCell(column, measured(row, name)) };
+    return { key: name, label: column.label, about: column.about, group: column.group, kind: main ? "main" : "", shown: column.shown, rising: column.better < 0, number: true, sort: (row) => valueOf(measured(row, name)), cell: (row) => estimateCell(column, measured(row, name), main) };
   });
 }
 
@@ -34,11 +34,13 @@ const changeOfChange = (row) => {
   return own === null || paper === undefined ? null : own - paper;
 };
 
-function estimateCell(column, estimate) {
+/* The main number shows its interval; the others tell theirs when pointed at. */
+function estimateCell(column, estimate, whole) {
   const text = shown(column, valueOf(estimate));
   if (!Array.isArray(estimate)) return text;
-  const half = (estimate[1] + estimate[2]) / 2;
-  return [text, h("span", { class: "pm", title: `${shown(column, lowOf(estimate))} to ${shown(column, highOf(estimate))}` }, ` ±${shown(column, half)}`)];
+  const ends = `95 % interval: ${shown(column, lowOf(estimate))} to ${shown(column, highOf(estimate))}`;
+  if (!whole) return h("span", { title: ends }, text);
+  return [text, h("span", { class: "pm", title: ends }, ` ±${shown(column, (estimate[1] + estimate[2]) / 2)}`)];
 }
 
 function changeCell(row) {
@@ -52,7 +54,7 @@ function changeCell(row) {
 
 function nameCell(row) {
   const open = state.open.has(row.id);
-  return [h("button", { type: "button", "aria-expanded": open, "data-row": row.id, on: { click: () => toggleRow(row.id) } }, row.name), row.base ? h("span", { class: "tag" }, "baseline") : null];
+  return [h("button", { type: "button", "aria-expanded": String(open), "data-row": row.id, on: { click: () => toggleRow(row.id) } }, row.name), row.base ? h("span", { class: "tag" }, "baseline") : null, row.reason ? h("div", { class: "reason" }, row.reason) : null];
 }
 
 function statusCell(row) {
