@@ -38,7 +38,7 @@ def latency(
         if i >= WARM_UPS:
             times.append((time.perf_counter() - started) * 1e3)
     measured = torch.tensor(times, dtype=torch.float64)
-    return {"ms_per_image": float(measured.median()), "ms_per_image_p95": float(measured.quantile(0.95))}
+    return {"ms_per_image": float(measured.median()), "ms_p95": float(measured.quantile(0.95))}
 
 
 def _wait(device: torch.device) -> None:

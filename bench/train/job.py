@@ -79,5 +79,5 @@ def train(
     folder = CheckpointFolder(Path(job.out) / CHECKPOINTS, job.train.keep_checkpoints, place.rank)
     outcome = fit(training, checkpoints or folder, hooks)
     if place.rank == 0:
-        save_weights(job.weights, job.detector, job.num_classes, training.state())
+        save_weights(job.weights, job.detector, job.num_classes, training.state({}))
     return outcome

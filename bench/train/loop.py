@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -19,6 +20,7 @@ from bench.train.schedule import learning_rate
 from bench.train.seeding import repeatable, seed_everything
 from detectors.images import ImageBatch
 
+STATIC_PARTS = ("backbone", "neck")
 Batch = tuple[ImageBatch, list[dict[str, Tensor]], Any]
 
 
@@ -40,11 +42,11 @@ class Hooks:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished training."""
+    """A training that is done; times and speed are of the whole of it, less what a kill has undone."""
 
     iterations: int
     resumed_at: int
-    """The step from which this run went on; 0 for a run from the start."""
+    """The step from which the last run went on; 0 for a run from the start."""
     seconds: float
     images_per_second: float
     peak_memory_mb: float
@@ -73,11 +75,13 @@ class Training:
         if config.channels_last:
             self.model.to(memory_format=torch.channels_last)
         self.config, self.batches, self.seed, self.place, self.digest = config, batches, seed, place, digest
+        if config.compile:
+            compile_static_parts(model)
         self.optimizer = build_optimizer(model, config)
         self.ema = Ema(model, config.ema_decay) if config.ema_decay else None
         self.iteration = 0
         self.total = config.total_iterations(len(batches))
-        self.records = Records(place, config.batch_size)
+        self.records = Records(place, config.batch_size, self.total)
         self._forward = place.distribute(model)
 
     def step(self, batch: Batch, data_seconds: float) -> None:
@@ -97,7 +101,8 @@ class Training:
         self.iteration += 1
         self.records.add(self.iteration, rate, losses, [int(index) for index in indices], data_seconds)
 
-    def state(self) -> State:
+    def state(self, past: State) -> State:
+        """All that a run needs to go on as if it had not stopped."""
         return {
             "iteration": self.iteration,
             "digest": self.digest,
@@ -105,6 +110,7 @@ class Training:
             "ema": self.ema.average if self.ema else None,
             "optimizer": self.optimizer.state_dict(),
             "batches": self.batches.state_dict(),
+            "past": past,
         }
 
     def load(self, state: State) -> None:
@@ -143,34 +149,41 @@ def fit(training: Training, checkpoints: Checkpoints | None = None, hooks: Hooks
     """Trains to the end, from the last checkpoint if there is one; a resumed run equals an unbroken one."""
     config, place = training.config, training.place
     checkpoints, hooks = checkpoints or NoCheckpoints(), (hooks if hooks and place.rank == 0 else Hooks())
-    state = checkpoints.latest()
-    if state is not None:
-        training.load(state)
-    resumed_at, metrics, last = training.iteration, dict(state["metrics"]) if state else {}, None
+    saved = checkpoints.latest()
+    if saved is not None:
+        training.load(saved)
+    resumed_at = training.iteration
+    past: State = saved["past"] if saved else {"seconds": 0.0, "peak_memory_mb": 0.0, "losses": {}}
+    metrics: dict[str, float] = saved["metrics"] if saved else {}
     look_every = 1 if place.device.type == "cpu" else config.log_every
-    started = time.perf_counter()
+    started = time.perf_counter() - past["seconds"]
     training.records.restart_clock()
     with repeatable(place.device, config.deterministic):
         for batch, data_seconds in _timed(training.batches, training.total - training.iteration):
             training.step(batch, data_seconds)
             save = training.iteration % config.checkpoint_every == 0 or training.iteration == training.total
             if save or training.iteration % look_every == 0:
-                for last in training.records.flush():
-                    hooks.step(last)
+                for record in training.records.flush():
+                    hooks.step(record)
+                past = {"peak_memory_mb": max(past["peak_memory_mb"], record.memory_mb), "losses": record.losses}
+                past["seconds"] = time.perf_counter() - started
             if save:
                 metrics = training.evaluate(hooks.evaluate)
-                checkpoints.save(training.iteration, training.state, metrics)
+                checkpoints.save(training.iteration, partial(training.state, past), metrics)
                 training.records.restart_clock()
-    seconds = time.perf_counter() - started
-    return Outcome(
-        iterations=training.iteration,
-        resumed_at=resumed_at,
-        seconds=seconds,
-        images_per_second=(training.iteration - resumed_at) * config.batch_size / seconds,
-        peak_memory_mb=last.memory_mb if last else 0.0,
-        losses=last.losses if last else {},
-        metrics=metrics,
-    )
+    speed = training.iteration * config.batch_size / max(past["seconds"], 1e-9)
+    return Outcome(training.iteration, resumed_at, images_per_second=speed, metrics=metrics, **past)
+
+
+def compile_static_parts(model: nn.Module) -> None:
+    """Assignment, sampling and suppression have shapes that follow the data; backbone and neck follow the input's."""
+    parts = [part for name in STATIC_PARTS if isinstance(part := getattr(model, name, None), nn.Module)]
+    if not parts:
+        raise UserError(
+            f"{type(model).__name__} has no part to compile", where="train.compile", remedy="set it to false"
+        )
+    for part in parts:
+        part.compile()
 
 
 def _timed(batches: Iterable[Batch], count: int) -> Iterator[tuple[Batch, float]]:

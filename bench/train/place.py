@@ -1,5 +1,6 @@
 """Where one worker of a training runs: its device, its rank, how many there are."""
 
+import warnings
 from dataclasses import dataclass, field
 
 import torch
@@ -35,7 +36,10 @@ class Place:
         """The model itself, or one that averages its gradients over the workers."""
         if self.world_size == 1:
             return model
-        return DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
+        with warnings.catch_warnings():
+            # Newer versions of torch rename the option; older ones know no other name.
+            warnings.simplefilter("ignore", FutureWarning)
+            return DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
 
 
 def check_amp(amp: str, device: torch.device) -> None:

@@ -18,6 +18,8 @@ class StepRecord:
 
     iteration: int
     """Counted from 1: the number of steps done."""
+    iterations: int
+    """Steps of the whole run."""
     losses: dict[str, float]
     total: float
     rate: float
@@ -43,8 +45,8 @@ class _Pending:
 class Records:
     """Collects steps; `flush` waits for the device once, gives their records, and stops a run that has gone astray."""
 
-    def __init__(self, place: Place, batch_size: int) -> None:
-        self.place, self.batch_size = place, batch_size
+    def __init__(self, place: Place, batch_size: int, iterations: int) -> None:
+        self.place, self.batch_size, self.iterations = place, batch_size, iterations
         self._pending: list[_Pending] = []
         self.restart_clock()
 
@@ -66,7 +68,9 @@ class Records:
         data_seconds = self._data_seconds / len(self._pending)
         speed, memory = self.batch_size / seconds, peak_memory_mb(self.place.device)
         records = [
-            StepRecord(step.iteration, losses, sum(losses.values()), step.rate, speed, data_seconds, memory)
+            StepRecord(
+                step.iteration, self.iterations, losses, sum(losses.values()), step.rate, speed, data_seconds, memory
+            )
             for step, losses in zip(self._pending, self._named(shared), strict=True)
         ]
         self._pending.clear()

@@ -64,6 +64,9 @@ def test_a_finished_run_trains_no_more_and_keeps_its_metrics(tmp_path: Path):
     assert fit(training(), CheckpointFolder(tmp_path), hooks).metrics == {"AP": 0.1}
     again = fit(training(), CheckpointFolder(tmp_path), hooks)
     assert (again.resumed_at, again.metrics) == (10, {"AP": 0.1})
+    assert again.seconds > 0
+    assert again.losses
+    assert again.images_per_second == pytest.approx(10 * 4 / again.seconds)
 
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path):
@@ -192,6 +195,7 @@ def test_hooks_hear_every_step_and_every_checkpoint():
     hooks = Hooks(step=steps.append, evaluate=lambda model, iteration: evaluated.append(iteration) or {})
     outcome: Outcome = fit(training(), hooks=hooks)
     assert [record.iteration for record in steps] == list(range(1, 11))
+    assert {record.iterations for record in steps} == {10}
     assert evaluated == [4, 8, 10]
     assert steps[0].rate < steps[2].rate
     assert all(r.images_per_second > 0 and r.data_seconds > 0 and r.memory_mb > 10 for r in steps)
