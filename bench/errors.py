@@ -11,3 +11,7 @@ class UserError(Exception):
 
 class StepFailed(Exception):
     """A step of a study did not finish for a reason other than the user's input: exit code 1."""
+
+
+class Interrupted(Exception):
+    """The user stopped a run: exit code 130, and the line says what was kept and how to go on."""

@@ -16,7 +16,7 @@ def run_app(arguments: list[str]) -> int:
     import typer
 
     from bench.cli.app import app
-    from bench.errors import StepFailed, UserError
+    from bench.errors import Interrupted, StepFailed, UserError
 
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
@@ -30,8 +30,8 @@ def run_app(arguments: list[str]) -> int:
         return _say(str(error), STEP_FAILED, debug)
     except typer.Exit as leave:
         return leave.exit_code
-    except (KeyboardInterrupt, typer.Abort) as error:
-        return _say(str(error) or "interrupted", INTERRUPTED, debug=False)
+    except (Interrupted, KeyboardInterrupt, typer.Abort) as error:
+        return _say(str(error) or "interrupted; what was finished is kept", INTERRUPTED, debug=False)
     except BrokenPipeError:
         return DONE
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from bench.score.coco import ABSENT
 from bench.study.cache import ERROR, StepCache
 from bench.study.graph import Cell, Kind, Step, unique_steps
 from bench.study.live import LiveTable
@@ -120,7 +121,14 @@ class Execution:
                 return
             state.fraction += SHARE[step.kind]
         state.status, state.note = "done", ""
-        state.metrics = self.cache.result(cell.score)["metrics"]
+        state.metrics = self._metrics(cell)
+
+    def _metrics(self, cell: Cell) -> dict[str, float]:
+        """What the leaderboard shows of a cell: the protocol's numbers that exist for these data, and the costs."""
+        train, predict, score = map(self.cache.result, cell.steps)
+        costs = {name: train[name] for name in ("gpu_hours", "wall_hours")}
+        memory = {"memory_gb": train["peak_memory_mb"] / 2**10}
+        return {**{k: v for k, v in score["metrics"].items() if v != ABSENT}, **predict["cost"], **costs, **memory}
 
     def _folder(self, step: Step) -> str:
         return str(self.cache.folder(step))

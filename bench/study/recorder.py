@@ -9,10 +9,12 @@ from bench.study.graph import Cell, Splits, data_digest
 from bench.study.provenance import provenance
 from bench.study.spec import Study
 from bench.study.state import CellState
+from bench.study.work import CURVES, DETECTIONS
 from bench.track.record import Published
 from bench.track.tracker import Tracker
 
 PERCENT = 100.0
+ARTIFACTS = (CURVES, DETECTIONS)
 
 
 class Recorder:
@@ -35,8 +37,8 @@ class Recorder:
         """Closes a cell's run with what it ended with."""
         assert state.finished
         if state.status == "done":
-            for file in sorted(self.cache.folder(cell.score).glob("*.json")):
-                self.tracker.artifact(self.key(cell), file)
+            for name in ARTIFACTS:
+                self.tracker.artifact(self.key(cell), self.cache.folder(cell.score) / name)
         self.tracker.finish(self.key(cell), state.status, state.reason, state.metrics)  # type: ignore[arg-type]
 
     def _open(self, cell: Cell) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import StepFailed
+from bench.errors import Interrupted, StepFailed
 from bench.study.cache import StepCache
 from bench.study.datasets import data_is_prepared, prepared_data
 from bench.study.execution import Execution
@@ -66,7 +66,7 @@ def _execute(execution: Execution, study: Study, address: str | None) -> None:
             execution.run(live)
     except KeyboardInterrupt:
         execution.interrupt("stopped by the user")
-        raise KeyboardInterrupt(TIDY_UP) from None
+        raise Interrupted(TIDY_UP) from None
     finally:
         live.close()
 

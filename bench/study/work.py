@@ -15,7 +15,8 @@ from bench.score.detections import Detections
 from bench.score.detections_file import write_parquet
 from bench.score.evaluate import evaluate
 from bench.score.raw_file import RawFile, RawHeader, RawWriter
-from bench.study.cache import finish
+from bench.score.summary import summary
+from bench.study.cache import finish, write_json
 from bench.study.graph import Prediction, Scoring, Step
 from bench.study.watch import Watch
 from bench.train.cost import latency, operations, size_of
@@ -29,6 +30,7 @@ from detectors.detector import Detector
 
 RAW = "raw"
 DETECTIONS = "detections.parquet"
+CURVES = "scores.json"
 PREDICT_BATCH = 8
 POST_BATCH = 64
 TIMED_IMAGES = 20
@@ -77,6 +79,7 @@ def score_step(work: Scoring, folder: Path, predicted: Path) -> None:
     detections = replace(Detections.from_output(outputs, images), num_images=len(store))
     write_parquet(folder / DETECTIONS, detections)
     scores = evaluate(detections, store, work.protocol)
+    write_json(folder / CURVES, summary(scores, store.fingerprint))
     finish(folder, {"metrics": scores.metrics, "per_class": scores.per_class, "protocol": scores.protocol})
 
 

@@ -1,0 +1,155 @@
+"""Whole studies through the command line, on a real Ray cluster: finished, repeated, stopped, broken, killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench import api
+
+STUDY = """title: two rows, small enough for a test
+data: {kind: synthetic, preset: tiny, size: 64, train: 24, val: 12}
+variant: faster_rcnn_tiny
+input: {mode: as_is}
+train: {epochs: 2, batch_size: 4, lr: 0.01, warmup_iterations: 2, checkpoint_every: 4}
+rows:
+  base: {}
+  soft: {detector.post.score_threshold: 0.1}
+  iou: {variant: faster_rcnn_tiny_iou}
+claims: ["AP[iou] > AP[base]"]
+"""
+
+
+def start(folder: Path, *options: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "bench", "run", "study.yaml", *options]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run(folder: Path, *options: str) -> tuple[int, str, str]:
+    process = start(folder, *options)
+    out, err = process.communicate(timeout=280)
+    return process.returncode, out, err
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 150) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+
+
+def folders(folder: Path, kind: str) -> list[Path]:
+    return sorted((folder / "runs" / "steps").glob(f"{kind}-*"))
+
+
+def results(folder: Path) -> dict[str, dict[str, float]]:
+    """Metrics of every scored step."""
+    files = (folder / "runs" / "steps").glob("score-*/result.json")
+    return {file.parent.name: json.loads(file.read_text())["metrics"] for file in files}
+
+
+def progressed(folder: Path) -> bool:
+    """Whether a training has taken a checkpoint and not ended."""
+    return any((folder / "runs" / "steps").glob("train-*/ray-*/checkpoint_*"))
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    (tmp_path / "study.yaml").write_text(STUDY)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study that ran to its end."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    (folder / "study.yaml").write_text(STUDY)
+    code, out, err = run(folder)
+    assert code == 0, err
+    assert all(name in out for name in ("base", "soft", "iou", "page: "))
+    return folder
+
+
+def test_a_finished_study_leaves_scores_records_and_a_page(unbroken: Path) -> None:
+    assert len(folders(unbroken, "train")) == 2, "base and soft share a training"
+    assert len(folders(unbroken, "predict")) == 2
+    assert len(folders(unbroken, "score")) == 3
+    frame = api.leaderboard("study", storage=unbroken / "runs")
+    assert set(frame.index.get_level_values("row")) == {"base", "soft", "iou"}
+    assert (unbroken / "runs" / "boards" / "study.html").stat().st_size > 1000
+
+
+def test_a_second_run_does_nothing_and_says_the_same(unbroken: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (unbroken / "runs" / "steps").rglob("*")}
+    started = time.monotonic()
+    code, out, err = run(unbroken)
+    assert code == 0, err
+    assert "iou" in out
+    assert {path: path.stat().st_mtime_ns for path in (unbroken / "runs" / "steps").rglob("*")} == before
+    assert time.monotonic() - started < 60, "no Ray cluster was started"
+
+
+def test_another_post_is_scored_without_training(unbroken: Path) -> None:
+    code, _, err = run(unbroken, "--set", "detector.post.max_detections=5", "--rows", "base")
+    assert code == 0, err
+    assert len(folders(unbroken, "train")) == 2
+    assert len(folders(unbroken, "predict")) == 2
+    assert len(folders(unbroken, "score")) == 4
+
+
+def test_dry_run_lists_steps_and_does_none(unbroken: Path) -> None:
+    code, out, err = run(unbroken, "--dry-run", "--seeds", "2")
+    assert code == 0, err
+    assert "steps that would run: 2 to train, 2 to predict, 3 to score" in out
+
+
+def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(study: Path, unbroken: Path) -> None:
+    process = start(study)
+    wait_for(lambda: progressed(study) or process.poll() is not None)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert err.splitlines()[-1] == "locbench: finished rows are kept; the same command goes on from there"
+    code, _, err = run(study)
+    assert code == 0, err
+    assert results(study).items() <= results(unbroken).items(), "as if it had never been stopped"
+
+
+def test_a_killed_worker_is_replaced_and_changes_nothing(study: Path, unbroken: Path) -> None:
+    process = start(study)
+    wait_for(lambda: progressed(study) or process.poll() is not None)
+    workers = [
+        p for p in psutil.Process(process.pid).children(recursive=True) if "RayTrainWorker" in " ".join(p.cmdline())
+    ]
+    assert workers, "a training is under way"
+    os.kill(workers[0].pid, signal.SIGKILL)
+    _, err = process.communicate(timeout=280)
+    assert process.returncode == 0, err
+    assert results(study).items() <= results(unbroken).items()
+
+
+def test_a_failed_row_is_a_row_and_the_others_go_on(study: Path) -> None:
+    text = STUDY + "  bad: {train.lr: 1.0e+18, train.clip_norm: 0}\n"
+    (study / "study.yaml").write_text(text.replace('claims: ["AP[iou] > AP[base]"]\n', ""))
+    code, out, err = run(study, "--rows", "base,bad")
+    assert code == 1
+    assert err.splitlines()[-1].startswith("locbench: bad · seed 0 failed: ")
+    assert "the loss is not finite at step" in err
+    assert "failed" in out
+    assert len(results(study)) == 1
+
+
+def test_an_unwritable_storage_is_one_line(study: Path) -> None:
+    (study / "runs").write_text("a file where the folder should be")
+    code, out, err = run(study)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"locbench: {study / 'runs'}: cannot write here (")
+    assert err.count("\n") == 1
