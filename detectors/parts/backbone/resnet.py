@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from annotated_types import Interval
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.models import resnet
 
 from detectors.config import NonNegative

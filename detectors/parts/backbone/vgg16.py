@@ -5,7 +5,7 @@ from typing import Annotated
 
 from annotated_types import Interval
 from torch import Tensor, nn
-from torchvision.models import vgg16, vgg16_bn
+from torchvision.models import vgg
 
 from detectors.parts.backbone import Backbone, BackboneConfig
 
@@ -28,7 +28,11 @@ class VGG16(Backbone):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.features = (vgg16_bn if config.batch_norm else vgg16)(weights=None, num_classes=1).features
+        self.features = vgg.make_layers(vgg.cfgs["D"], config.batch_norm)
+        for layer in self.features:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.zeros_(layer.get_parameter("bias"))
         ends = [1 + index for index, layer in enumerate(self.features) if isinstance(layer, nn.MaxPool2d)]
         self.blocks = list(zip([0, *ends], ends, strict=False))
         self.freeze([self.features[start:end] for start, end in self.blocks[: config.frozen_stages]])

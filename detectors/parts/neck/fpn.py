@@ -17,7 +17,7 @@ class Config(NeckConfig):
     finest: Count = 4
     """The stride of the finest level."""
     extra: Literal["none", "pool", "c5", "p5"] = "pool"
-    """Coarser levels: none | one, by subsampling | two, by convolutions on the last level of the backbone or pyramid."""
+    """Coarser levels: none | one, by subsampling | two, by convolutions on the last level of backbone or pyramid."""
 
     def build(self, channels: Sequence[int], strides: Sequence[int]) -> Neck:
         if self.finest not in strides:

@@ -1,0 +1,156 @@
+"""Backbones and necks: shapes, what is frozen, and the same features as torchvision from the same weights."""
+
+from collections import OrderedDict
+
+import pytest
+import torch
+from torch import nn
+from torchvision import models
+from torchvision.ops import FeaturePyramidNetwork
+from torchvision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP6P7
+
+from detectors.parts.backbone import BackboneConfig, resnet, timm, tiny, vgg16
+from detectors.parts.neck import fpn, none
+
+IMAGE = torch.rand(1, 3, 128, 96, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        resnet.Config(layout="resnet18"),
+        resnet.Config(layout="resnet50", norm="sync"),
+        vgg16.Config(),
+        tiny.Config(),
+        tiny.Config(widths=(4, 8, 8), norm="frozen"),
+        timm.Config(name="resnet10t"),
+    ],
+)
+def test_maps_have_the_widths_and_strides_that_are_promised(config: BackboneConfig) -> None:
+    backbone = config.build().eval()
+    levels = backbone(IMAGE)
+    assert len(levels) == len(backbone.channels) == len(backbone.strides)
+    for level, width, stride in zip(levels, backbone.channels, backbone.strides, strict=True):
+        assert level.shape == (1, width, 128 // stride, 96 // stride)
+
+
+@pytest.mark.parametrize("layout", list(resnet.LAYOUTS))
+def test_layouts_are_those_of_torchvision(layout: str) -> None:
+    with torch.device("meta"):
+        ours = resnet.Config(layout=layout, frozen_stages=0).build()  # type: ignore[arg-type]
+        if not hasattr(models, layout):
+            pytest.skip("torchvision has no such network")
+        theirs = getattr(models, layout)()
+    shapes = {name: tensor.shape for name, tensor in theirs.state_dict().items() if not name.startswith("fc.")}
+    assert {name: t.shape for name, t in ours.state_dict().items()} == {
+        name: shape for name, shape in shapes.items() if not name.endswith("num_batches_tracked")
+    }
+
+
+def test_kept_layouts_and_annotation_agree() -> None:
+    options = resnet.Config.__dataclass_fields__["layout"].type
+    assert set(resnet.LAYOUTS) == set(options.__args__)  # type: ignore[union-attr]
+
+
+@torch.no_grad()
+def test_resnet_gives_what_torchvision_computes() -> None:
+    torch.manual_seed(0)
+    theirs = models.resnet18().eval()
+    ours = resnet.Config(layout="resnet18").build().eval()
+    ours.load_classifier_state(theirs.state_dict())
+    expected = theirs.layer4(
+        theirs.layer3(theirs.layer2(theirs.layer1(theirs.maxpool(theirs.relu(theirs.bn1(theirs.conv1(IMAGE)))))))
+    )
+    torch.testing.assert_close(ours(IMAGE)[-1], expected, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_vgg_and_timm_take_the_weights_of_their_classifiers() -> None:
+    features = models.vgg.make_layers(models.vgg.cfgs["D"])
+    backbone = vgg16.Config().build().eval()
+    state = {f"features.{name}": value for name, value in features.state_dict().items()}
+    backbone.load_classifier_state(state | {"classifier.0.weight": torch.zeros(1)})
+    assert torch.allclose(backbone(IMAGE)[-1], features(IMAGE), atol=1e-5)
+    import timm as package
+
+    donor, taker = package.create_model("resnet10t"), timm.Config(name="resnet10t").build()
+    taker.load_classifier_state(donor.state_dict())
+    assert torch.equal(taker.get_parameter("body.layer1.0.conv1.weight"), donor.layer1[0].conv1.weight)
+
+
+@pytest.mark.parametrize(("stages", "names"), [(0, set()), (1, {"conv1"}), (2, {"conv1", "layer1"}), (5, None)])
+def test_frozen_stages(stages: int, names: set[str] | None) -> None:
+    backbone = resnet.Config(layout="resnet18", frozen_stages=stages, norm="train").build().train()
+    frozen = {name.split(".")[0] for name, p in backbone.named_parameters() if not p.requires_grad} - {"bn1"}
+    assert frozen == (names if names is not None else {"conv1", "layer1", "layer2", "layer3", "layer4"})
+    before = {name: buffer.clone() for name, buffer in backbone.named_buffers()}
+    backbone(IMAGE)
+    moved = {name.split(".")[0] for name, buffer in backbone.named_buffers() if not torch.equal(buffer, before[name])}
+    assert moved.isdisjoint(frozen | ({"bn1"} if stages else set()))
+
+
+def test_frozen_normalisation_has_no_parameters_and_its_own_eps() -> None:
+    backbone = resnet.Config(layout="resnet18", norm_eps=0.0).build()
+    assert not any("bn" in name for name, _ in backbone.named_parameters())
+    assert {module.eps for module in backbone.modules() if hasattr(module, "eps")} == {0.0}
+
+
+def test_a_network_that_timm_does_not_know() -> None:
+    with pytest.raises(ValueError, match="'resnet_50' is no network of timm"):
+        timm.Config(name="resnet_50").build()
+
+
+def test_too_few_widths() -> None:
+    with pytest.raises(ValueError, match="at least two"):
+        tiny.Config(widths=(8,))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("extra", ["none", "pool", "c5", "p5"])
+def test_pyramid_equals_that_of_torchvision(extra: str) -> None:
+    torch.manual_seed(0)
+    channels, sizes = (6, 8, 12), ((18, 25), (9, 13), (5, 7))
+    features = [torch.randn(2, width, *size) for width, size in zip(channels, sizes, strict=True)]
+    blocks = {"none": None, "pool": LastLevelMaxPool(), "c5": LastLevelP6P7(12, 16), "p5": LastLevelP6P7(16, 16)}
+    theirs = FeaturePyramidNetwork(list(channels), 16, blocks[extra])
+    ours = fpn.Config(channels=16, finest=8, extra=extra).build((3, *channels), (4, 8, 16, 32))  # type: ignore[arg-type]
+    pairs: list[tuple[nn.Module, nn.Module]] = [
+        *((ours.inner[i], theirs.inner_blocks[i][0]) for i in range(3)),  # type: ignore[index]
+        *((ours.outer[i], theirs.layer_blocks[i][0]) for i in range(3)),  # type: ignore[index]
+    ]
+    if extra in ("c5", "p5"):
+        pairs += [(ours.coarse[0], theirs.extra_blocks.p6), (ours.coarse[1], theirs.extra_blocks.p7)]  # type: ignore[index]
+    for mine, their in pairs:
+        mine.load_state_dict(their.state_dict())
+    named = OrderedDict((str(i), level) for i, level in enumerate(features))
+    if extra in ("c5", "p5"):
+        theirs.extra_blocks.use_P5 = extra == "p5"
+    found, expected = ours([torch.zeros(1), *features]), list(theirs(named).values())
+    assert len(found) == len(ours.strides)
+    for mine, their in zip(found, expected, strict=True):
+        torch.testing.assert_close(mine, their, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("extra", "strides"),
+    [
+        ("none", (4, 8, 16, 32)),
+        ("pool", (4, 8, 16, 32, 64)),
+        ("c5", (4, 8, 16, 32, 64, 128)),
+        ("p5", (4, 8, 16, 32, 64, 128)),
+    ],
+)
+def test_strides_of_the_pyramid(extra: str, strides: tuple[int, ...]) -> None:
+    assert fpn.Config(extra=extra).build((1, 1, 1, 1), (4, 8, 16, 32)).strides == strides  # type: ignore[arg-type]
+
+
+def test_a_stride_that_the_backbone_lacks() -> None:
+    with pytest.raises(ValueError, match=r"neck\.finest = 2"):
+        fpn.Config(finest=2).build((1, 1), (4, 8))
+
+
+def test_without_a_neck_the_coarse_maps_get_one_width() -> None:
+    neck = none.Config(channels=5, finest=16).build((2, 3, 4), (8, 16, 32))
+    assert neck.strides == (16, 32)
+    found = neck([torch.rand(1, 2, 16, 16), torch.rand(1, 3, 8, 8), torch.rand(1, 4, 4, 4)])
+    assert [level.shape for level in found] == [(1, 5, 8, 8), (1, 5, 4, 4)]
