@@ -56,7 +56,7 @@ def sync_norm(place: Place, folder: Path) -> None:
     share = 4 // place.world_size
     own = whole[place.rank * share :][:share].clone().requires_grad_()
     (norm(own).pow(3).sum() / whole.numel()).backward()
-    state = {"grad": own.grad, "weight": norm.weight.grad, **norm.state_dict()}
+    state = {"grad": own.grad, "of_weight": norm.weight.grad, **norm.state_dict()}
     torch.save(state, folder / f"norm-{place.world_size}-{place.rank}.pt")
 
 
@@ -122,7 +122,7 @@ def test_statistics_are_of_all_images_and_so_are_gradients(folder: Path):
         for half in halves:
             torch.testing.assert_close(half[name], one[name])
     torch.testing.assert_close(torch.cat([half["grad"] for half in halves]), one["grad"], rtol=1e-4, atol=1e-7)
-    torch.testing.assert_close(halves[0]["weight"] + halves[1]["weight"], one["weight"], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(halves[0]["of_weight"] + halves[1]["of_weight"], one["of_weight"], rtol=1e-4, atol=1e-6)
 
 
 def test_a_batch_that_two_workers_cannot_share(make_job):
