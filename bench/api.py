@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.config.overrides import Setting, settings_from_command_line
+from bench.config.yaml_file import read_value
+from bench.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bench.data.store import Store
+    from bench.score.rescore import Rescored
+    from bench.score.scores import Scores
     from bench.study.run import Finished
 
 RUNS = Path("runs")
@@ -69,6 +74,64 @@ def run(
     return RunResult(f"{text}\npage: {page}", finished, page)
 
 
+def prepare(
+    source: str | Path,
+    out: str | Path,
+    *,
+    format: str | None = None,
+    split: str | None = None,
+    on_error: str = "skip",
+    download: bool = False,
+    mirror: str | None = None,
+    processes: int | None = None,
+    address: str | None = None,
+) -> "dict[str, Store]":
+    """Converts a data set into one store a split inside `out`; with `download` fetches an official one first."""
+    from bench.data.fetch import fetch
+    from bench.data.prepare import prepare as prepare_one
+    from bench.data.recognise import recognise
+
+    if on_error not in ("skip", "fail"):
+        raise UserError(f"cannot be {on_error!r}", where="--on-error", remedy="it is skip or fail")
+    folder = fetch(str(source), Path(out) / "source", mirror=mirror) if download else Path(source)
+    config = recognise(folder, format)
+    splits = [split] if split else config.splits()
+    options: dict[str, Any] = {"on_error": on_error, "workers": processes, "ray_address": address}
+    return {name: prepare_one(config, Path(out) / name, split=name, **options) for name in splits}
+
+
+def evaluate(detections: str | Path, data: str | Path, protocol: str = "coco") -> "Scores":
+    """Scores detections of any model (Parquet or COCO results JSON) against a data store or COCO annotations."""
+    from bench.score.evaluate import evaluate_file
+
+    return evaluate_file(Path(detections), Path(data), protocol)
+
+
+def rescore(
+    raw: str | Path,
+    data: str | Path,
+    *,
+    post: str | Path | Mapping[str, Any] | None = None,
+    sweep: Mapping[str, Sequence[Any]] | Iterable[str] = (),
+    protocol: str = "coco",
+    processes: int | None = None,
+) -> "list[Rescored]":
+    """Applies a `post`, or many settings of it, to stored raw predictions; by default the variant's own."""
+    from bench.config.yaml_file import read_yaml
+    from bench.score.evaluate import load_truth
+    from bench.score.raw_file import RawFile
+    from bench.score.rescore import rescore as rescore_file
+
+    file = RawFile(Path(raw))
+    chosen = file.header.variant.get("post") if post is None else post
+    if isinstance(chosen, (str, Path)):
+        chosen = read_yaml(Path(chosen)).data
+    if chosen is None:
+        raise UserError("the file names no variant", where=str(raw), remedy="give --post")
+    values = dict(sweep) if isinstance(sweep, Mapping) else dict(_swept(item) for item in sweep)
+    return rescore_file(file, chosen, values, truth=load_truth(Path(data)), protocol=protocol, workers=processes)
+
+
 def leaderboard(
     studies: str | Sequence[str], *, profile: str | None = None, storage: Path | str = RUNS, tracking: str | None = None
 ) -> "pd.DataFrame":
@@ -119,6 +182,15 @@ def _settings(settings: Mapping[str, Any] | Iterable[str]) -> list[Setting]:
     if isinstance(settings, Mapping):
         return [Setting(tuple(key.split(".")), value, f"settings: {key}") for key, value in settings.items()]
     return settings_from_command_line(settings)
+
+
+def _swept(item: str) -> tuple[str, list[Any]]:
+    key, equals, values = item.partition("=")
+    if not equals or not key.strip() or not values:
+        raise UserError(
+            f"{item!r} is not key=v1,v2,…", where="--sweep", remedy="such as suppress.iou_threshold=0.4,0.5"
+        )
+    return key.strip(), [read_value(value) for value in values.split(",")]
 
 
 def _gpus() -> float:

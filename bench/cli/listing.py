@@ -16,10 +16,10 @@ from bench.errors import UserError
 def variants() -> str:
     from detectors import zoo
 
-    table = _table("variant", "what it is")
+    shown = table("variant", "what it is")
     for name in zoo.names():
-        table.add_row(name, zoo.description(name))
-    return _text(table)
+        shown.add_row(name, zoo.description(name))
+    return text(shown)
 
 
 def variant(name: str, form: str) -> str:
@@ -32,21 +32,21 @@ def variant(name: str, form: str) -> str:
         return yaml.safe_dump(to_tree(config), sort_keys=False)
     if form != "table":
         raise UserError(f"cannot be {form!r}", where="--format", remedy="it is table or yaml")
-    table = _table("setting", "value", "type or other kinds")
+    shown = table("setting", "value", "type or other kinds")
     for line in [*describe(config)]:
-        table.add_row("  " * line.depth + line.name, line.value, line.type or " | ".join(line.alternatives))
-    return f"{name} ({config.kind}): {zoo.description(name)}\n{_text(table)}"
+        shown.add_row("  " * line.depth + line.name, line.value, line.type or " | ".join(line.alternatives))
+    return f"{name} ({config.kind}): {zoo.description(name)}\n{text(shown)}"
 
 
 def studies() -> str:
     from bench.study.find import all_studies
     from bench.study.spec import load_study
 
-    table = _table("study", "rows", "seeds", "title")
+    shown = table("study", "rows", "seeds", "title")
     for name, file in all_studies().items():
         study = load_study(file)
-        table.add_row(name, str(len(study.rows)), str(len(study.seeds)), study.title)
-    return _text(table)
+        shown.add_row(name, str(len(study.rows)), str(len(study.seeds)), study.title)
+    return text(shown)
 
 
 def study(name: str) -> str:
@@ -54,11 +54,11 @@ def study(name: str) -> str:
     from bench.study.spec import load_study
 
     found = load_study(find_study(name))
-    table = _table("row", "variant", "published", "about")
+    shown = table("row", "variant", "published", "about")
     for row in found.rows:
         published = ", ".join(f"{metric} {value:g}" for metric, value in row.published.items())
-        table.add_row(row.name, row.variant, published, row.about)
-    return f"{found.name}: {found.title}\n{_text(table)}"
+        shown.add_row(row.name, row.variant, published, row.about)
+    return f"{found.name}: {found.title}\n{text(shown)}"
 
 
 def schema() -> str:
@@ -67,14 +67,15 @@ def schema() -> str:
     return json.dumps(study_schema(), indent=1)
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+def table(*columns: str) -> Table:
+    made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+        made.add_column(column, overflow="fold")
+    return made
 
 
-def _text(table: Table) -> str:
-    console = Console(file=StringIO(), width=max(100, Console().width))
-    console.print(table)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
+def text(shown: Table) -> str:
+    """A table as wide as it needs to be, at least as the terminal."""
+    stream = StringIO()
+    Console(file=stream, width=max(100, Console().width)).print(shown)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())

@@ -1,15 +1,57 @@
-"""What the study's numbers say together: intervals, differences to the baseline, claims."""
+"""The verdicts on a study's claims, from the metrics and bootstrap resamples of its finished rows."""
 
+from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
-from bench.study.cache import StepCache
+import numpy as np
+
+from bench.errors import UserError
+from bench.score.claims import Quantity, Row, Table, Verdict, judge
+from bench.study.cache import StepCache, read_json
 from bench.study.graph import Cell
-from bench.study.recorder import Recorder
+from bench.study.recorder import flat
 from bench.study.spec import Study
 from bench.study.state import CellState
+from bench.study.work import CURVES
 
 
-def judge(
-    study: Study, plan: Sequence[Cell], states: Sequence[CellState], cache: StepCache, recorder: Recorder
-) -> None:
-    """Placeholder until comparison and claims are wired."""
+def verdicts(study: Study, plan: Sequence[Cell], states: Sequence[CellState], cache: StepCache) -> list[Verdict]:
+    """One verdict a claim; a claim about rows that did not finish is undecided, and says so."""
+    table = _table(plan, states, cache)
+    return [_verdict(claim, table) for claim in study.claims]
+
+
+def as_record(verdict: Verdict) -> dict[str, Any]:
+    """What the tracker keeps of a verdict."""
+    detail = verdict.reason or "; ".join(finding.line() for finding in verdict.findings)
+    return {"text": verdict.claim, "verdict": verdict.answer, "detail": detail}
+
+
+def _verdict(claim: str, table: Table) -> Verdict:
+    try:
+        return judge(claim, table)
+    except UserError as error:
+        return Verdict(claim, "undecided", (), str(error))
+
+
+def _table(plan: Sequence[Cell], states: Sequence[CellState], cache: StepCache) -> Table:
+    done: dict[str, list[Cell]] = defaultdict(list)
+    metrics: dict[str, list[dict[str, float]]] = defaultdict(list)
+    for cell, state in zip(plan, states, strict=True):
+        if state.status == "done":
+            done[cell.row.name].append(cell)
+            metrics[cell.row.name].append(state.metrics)
+    return {name: _row(cells, metrics[name], cache) for name, cells in done.items()}
+
+
+def _row(cells: Sequence[Cell], metrics: Sequence[dict[str, float]], cache: StepCache) -> Row:
+    """Means over seeds; the resamples of all seeds drew the same images, so that their mean is a draw, too."""
+    drawn = [read_json(cache.folder(cell.score) / CURVES).get("resamples", {}) for cell in cells]
+    quantities = {}
+    for name in metrics[0]:
+        values = [one[name] for one in metrics if name in one]
+        known = all(name in one for one in drawn) and len(values) == len(metrics)
+        resampled = np.mean([one[name] for one in drawn], axis=0) if known else None
+        quantities[name] = Quantity(float(np.mean(values)), resampled)
+    return Row(quantities, dict(flat(cells[0].row.tree)))

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bench.config.tree import to_tree
 from bench.study.cache import StepCache
 from bench.study.graph import Cell, Splits, data_digest
 from bench.study.provenance import provenance
@@ -52,7 +51,7 @@ class Recorder:
             "train_step": cell.steps[0].name,
         }
         study = self.study
-        params = dict(flat(to_tree(cell.row.recipe)))
+        params = dict(flat(cell.row.tree))
         return self.tracker.start_row(
             study.name, cell.row.name, cell.seed, params, tags, profile=study.profile, digest=cell.score.digest
         )

@@ -9,7 +9,7 @@ from bench.study.cache import StepCache
 from bench.study.datasets import data_is_prepared, prepared_data
 from bench.study.execution import Execution
 from bench.study.graph import Cell, cells, data_digest
-from bench.study.judge import judge
+from bench.study.judge import as_record, verdicts
 from bench.study.live import LiveTable
 from bench.study.recorder import Recorder
 from bench.study.spec import Study
@@ -52,7 +52,8 @@ def run_study(
         execution = Execution(plan, cache, workers, recorder.finished)
         if execution.missing:
             _execute(execution, study, address)
-        judge(study, plan, execution.states, cache, recorder)
+        judged = verdicts(study, plan, execution.states, cache)
+        tracker.judge(study.name, study.profile, [as_record(verdict) for verdict in judged])
     return Finished(study, tuple(execution.states))
 
 

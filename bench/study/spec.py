@@ -12,6 +12,7 @@ from bench.config.yaml_file import Document, read_yaml
 from bench.data.formats import DataConfig
 from bench.data.input import InputConfig
 from bench.errors import UserError
+from bench.score.claims_language import parse
 from bench.train.config import TrainConfig
 from detectors import zoo
 from detectors.config import Count
@@ -71,6 +72,12 @@ class Row:
     about: str = ""
     published: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def tree(self) -> dict[str, Any]:
+        """The recipe as a tree."""
+        tree: dict[str, Any] = to_tree(self.recipe)
+        return tree
+
 
 @dataclass(frozen=True)
 class Study:
@@ -107,6 +114,7 @@ def load_study(
             f"has no profile {profile!r}", where=str(file), remedy=remedy(profile, [FULL, *content.profiles])
         )
     names = _chosen_rows(document, content, rows)
+    _check_claims(document, content)
     of_profile = settings_of(document, ("profiles", profile)) if content.profiles.get(profile) else []
     shared = [*_study_settings(document), *of_profile]
     published = content.published.rows if content.published else {}
@@ -160,6 +168,14 @@ def _chosen_rows(document: Document, content: StudyFile, wanted: Sequence[str]) 
         if name not in content.rows:
             raise UserError(f"no row is called {name!r}", where="--rows", remedy=remedy(name, content.rows))
     return [name for name in content.rows if not wanted or name in wanted]
+
+
+def _check_claims(document: Document, content: StudyFile) -> None:
+    for i, claim in enumerate(content.claims):
+        try:
+            parse(claim)
+        except UserError as error:
+            raise UserError(str(error), where=document.where(("claims", str(i)))) from error
 
 
 def _row(

@@ -61,8 +61,19 @@ def _tune(work: list[tuple[Step, str]], workers: Workers, root: Path) -> None:
         trial,
         param_space={"index": tune.grid_search(list(range(len(work))))},
         tune_config=tune.TuneConfig(max_concurrent_trials=concurrent_trials(ray.cluster_resources(), workers)),
-        run_config=tune.RunConfig(name="trials", storage_path=str(root), verbose=0),
+        run_config=tune.RunConfig(name="trials", storage_path=str(root), verbose=0, callbacks=[_silent()]),
     ).fit()
+
+
+def _silent() -> Any:
+    """Takes the place of Tune's own reporter, which prints every trial's end whatever the verbosity."""
+    from ray.tune.progress_reporter import TrialProgressCallback
+
+    class Silent(TrialProgressCallback):
+        def _print(self, msg: str) -> None:
+            pass
+
+    return Silent()
 
 
 def concurrent_trials(cluster: dict[str, float], workers: Workers) -> int:

@@ -1,6 +1,5 @@
 """What a step does, in whatever process it runs: train, predict, score. Its folder holds what it leaves."""
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
@@ -48,8 +47,11 @@ def train_step(job: Job, folder: Path, workers: Workers) -> None:
 
 def do_step(step: Step, folder: str, needs: list[str]) -> None:
     """A predict or a score step, in this process."""
-    do: Callable[..., None] = {"predict": predict_step, "score": score_step}[step.kind]
-    do(step.work, Path(folder), *map(Path, needs))
+    before = Path(needs[0])
+    if step.kind == "predict":
+        predict_step(step.work, Path(folder), before)
+    else:
+        score_step(step.work, Path(folder), before)
 
 
 def predict_step(work: Prediction, folder: Path, trained: Path) -> None:
