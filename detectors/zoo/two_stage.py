@@ -66,6 +66,7 @@ def faster_rcnn_tiny() -> Config:
             sampler=random.Config(count=128, positive_share=0.5),
             per_level=(200, 100),
             count=(150, 100),
+            init_std=0.07,
         ),
         stage=box.Config(
             sampler=random.Config(count=64),

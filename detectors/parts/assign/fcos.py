@@ -15,7 +15,7 @@ from detectors.targets import Targets
 @dataclass(frozen=True, kw_only=True)
 class Config(AssignConfig):
     radius: Positive | None = 1.5
-    """a location must lie within so many strides of the object's centre, along both axes; None: anywhere inside"""
+    """a location must lie within so many of its anchor's sides from the object's centre; None: anywhere inside"""
     extents: tuple[NonNegative, ...] = (64, 128, 256, 512)
     """pixels between a level's objects and the next's, by the greatest distance from the location to a side"""
     crowd_coverage: Unit = 0.5
@@ -56,6 +56,6 @@ class FCOS(Assigner):
         suits = (depth.amin(dim=0) > 0) & (greatest > lower) & (greatest < upper)
         if self.config.radius is None:
             return suits
-        reach = self.config.radius * anchors.per_level([float(stride[1]) for stride in anchors.strides])
+        reach = self.config.radius * (anchors.boxes[..., 2] - anchors.boxes[..., 0])
         off_center = torch.maximum((x - (left + right) / 2).abs(), (y - (top + bottom) / 2).abs())
         return suits & (off_center < reach)

@@ -8,43 +8,104 @@ from torch import nn
 from torchvision.models import detection
 
 import detectors
-from detectors.families.dense_weights import retinanet_from_torchvision
+from detectors import zoo
+from detectors.dense_weights import load_torchvision_state
+from detectors.detector import Detector
+from detectors.parts.post import standard
+from detectors.targets import pad_targets
 
 CLASSES = 12
 
 
-def scatter(model: nn.Module, cls: nn.Conv2d, loc: nn.Conv2d, anchors: int) -> None:
+def scatter(cls: nn.Conv2d, loc: nn.Conv2d, anchors: int, spread: float, reach: float) -> None:
     """Random weights whose scores spread around the thresholds; torchvision's background channel never fires."""
     with torch.no_grad():
-        cls.weight.normal_(0, 0.02)
+        cls.weight.normal_(0, spread)
         loc.weight.normal_(0, 0.01)
-        bias = torch.full((anchors, CLASSES), -4.0)
+        loc.bias.fill_(reach)
+        bias = torch.full((anchors, CLASSES), -3.0)
         bias[:, 0] = -100
         cls.bias.copy_(bias.flatten())
 
 
 def assert_same(ours: list[dict[str, torch.Tensor]], theirs: list[dict[str, torch.Tensor]]) -> None:
     for mine, other in zip(ours, theirs, strict=True):
-        assert len(other["boxes"]) > 50
+        assert 50 < len(other["boxes"])
         torch.testing.assert_close(mine["boxes"], other["boxes"], rtol=0, atol=1e-4)
         torch.testing.assert_close(mine["scores"], other["scores"], rtol=0, atol=1e-4)
         assert torch.equal(mine["labels"] + 1, other["labels"])
 
 
+def build(variant: str, state: dict[str, torch.Tensor], most: int) -> Detector:
+    config = zoo.config(variant)
+    assert isinstance(config.post, standard.Config)
+    model = detectors.build(replace(config, post=replace(config.post, max_detections=most)), CLASSES - 1).eval()
+    load_torchvision_state(model, state)
+    return model
+
+
+IMAGES = [torch.rand(3, 128, width, generator=torch.Generator().manual_seed(1)) for width in (160, 192)]
+SETTINGS = {"weights": None, "weights_backbone": None, "num_classes": CLASSES, "min_size": 128, "max_size": 256}
+
+
 def test_retinanet_gives_torchvisions_detections() -> None:
     torch.manual_seed(0)
-    theirs = detection.retinanet_resnet50_fpn(
-        weights=None, weights_backbone=None, num_classes=CLASSES, min_size=128, max_size=256
-    ).eval()
-    scatter(theirs, theirs.head.classification_head.cls_logits, theirs.head.regression_head.bbox_reg, 9)
-    config = detectors.zoo.config("retinanet_r50_fpn")
-    ours = detectors.build(replace(config, post=replace(config.post, max_detections=300)), CLASSES - 1).eval()
-    ours.load_state_dict(retinanet_from_torchvision(theirs.state_dict(), range(1, CLASSES)))
-    images = [torch.rand(3, 128, 160), torch.rand(3, 128, 192)]
+    theirs = detection.retinanet_resnet50_fpn(**SETTINGS).eval()
+    scatter(theirs.head.classification_head.cls_logits, theirs.head.regression_head.bbox_reg, 9, 0.02, 0.0)
     with torch.no_grad():
-        assert_same(ours(images), theirs(images))
+        assert_same(build("retinanet_r50_fpn", theirs.state_dict(), 300)(IMAGES), theirs(IMAGES))
+
+
+def test_fcos_gives_torchvisions_detections() -> None:
+    torch.manual_seed(0)
+    theirs = detection.fcos_resnet50_fpn(**SETTINGS).eval()
+    scatter(theirs.head.classification_head.cls_logits, theirs.head.regression_head.bbox_reg, 1, 0.05, 2.0)
+    nn.init.normal_(theirs.head.regression_head.bbox_ctrness.weight, std=0.05)
+    with torch.no_grad():
+        assert_same(build("fcos_r50_fpn", theirs.state_dict(), 100)(IMAGES), theirs(IMAGES))
+
+
+def test_fcos_assigns_locations_as_torchvision_does() -> None:
+    torch.manual_seed(0)
+    theirs = detection.fcos_resnet50_fpn(**SETTINGS).train()
+    seen: list[list[torch.Tensor]] = []
+    theirs.head.compute_loss = lambda targets, outputs, anchors, matched: seen.append(matched) or {}
+    ours = detectors.build("fcos_r50_fpn", CLASSES - 1)
+    images = torch.rand(2, 3, 128, 192)
+    pixels = ours.as_batch(images)
+    with torch.no_grad():
+        _, anchors = ours.outputs(pixels)
+    assert ours.training_losses.assigner is not None
+    for seed in range(5):
+        corners = torch.rand(2, 8, 2, 2, generator=torch.Generator().manual_seed(seed)) * torch.tensor([192, 128])
+        boxes = torch.cat([corners.amin(2), corners.amax(2)], 2)
+        targets = [{"boxes": one, "labels": torch.ones(8, dtype=torch.int64)} for one in boxes]
+        theirs(list(images), targets)
+        found = ours.training_losses.assigner(anchors, pad_targets(targets))
+        assert found.positive.any()
+        assert torch.equal(found.matched, torch.stack(seen[-1]))
+
+
+def test_chosen_classes_are_those_of_the_weights() -> None:
+    state = detection.retinanet_resnet50_fpn(**SETTINGS).state_dict()
+    model = detectors.build("retinanet_r50_fpn", 2)
+    load_torchvision_state(model, state, classes=[7, 3])
+    theirs = state["head.classification_head.cls_logits.weight"].view(9, CLASSES, 256, 3, 3)
+    ours = model.state_dict()["head.cls.weight"].view(9, 2, 256, 3, 3)
+    assert torch.equal(ours, theirs[:, [7, 3]])
+    with pytest.raises(ValueError, match=r"labels 1 to 11; \[0, 3\] asks for others"):
+        load_torchvision_state(model, state, classes=[0, 3])
+    with pytest.raises(ValueError, match="do not fit the model"):
+        load_torchvision_state(detectors.build("fcos_r50_fpn", 2), state, classes=[7, 3])
 
 
 def test_weights_of_another_detector_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"'roi_heads.box_head.fc6.weight' is no weight of this torchvision detector"):
-        retinanet_from_torchvision({"roi_heads.box_head.fc6.weight": torch.zeros(1)}, [1])
+    with pytest.raises(ValueError, match=r"'roi_heads.box_head.fc6.weight' is no parameter of a one-stage detector"):
+        load_torchvision_state(detectors.build("retinanet_tiny", 1), {"roi_heads.box_head.fc6.weight": torch.zeros(1)})
+
+
+@pytest.mark.parametrize(("variant", "theirs"), [("retinanet_r50_fpn", 34.014999), ("fcos_r50_fpn", 32.269600)])
+def test_parameters_are_as_many_as_torchvision_publishes(variant: str, theirs: float) -> None:
+    """In millions, with its 91 channels of classes; frozen normalisation has no parameters."""
+    ours = sum(parameter.numel() for parameter in detectors.build(variant, 91).parameters()) / 1e6
+    assert ours == pytest.approx(theirs, rel=0.005)
