@@ -21,8 +21,13 @@ def jitter_boxes_uniform_iou(
     shape = (len(gt), per_gt)
     draw = torch.rand(shape, dtype=torch.float64, generator=generator, device=device).to(gt.device)
     direction = torch.randn((*shape, 4), dtype=torch.float64, generator=generator, device=device).to(gt.device)
-    unit = _walk_to(low + (high - low) * draw, torch.nn.functional.normalize(direction, dim=-1))
-    corner, side = gt.double().unsqueeze(1).chunk(2, -1)
+    return boxes_at_iou(gt.unsqueeze(1), low + (high - low) * draw, direction)
+
+
+def boxes_at_iou(gt: Tensor, iou: Tensor, direction: Tensor) -> Tensor:
+    """[..., 4], [...] and [..., 4] -> [..., 4]: boxes of this IoU with the objects, along a direction of any length."""
+    unit = _walk_to(iou.double(), torch.nn.functional.normalize(direction.double(), dim=-1))
+    corner, side = gt.double().chunk(2, -1)
     side = side - corner
     return (torch.cat([corner, corner], -1) + unit * torch.cat([side, side], -1)).to(gt.dtype)
 
