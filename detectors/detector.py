@@ -37,6 +37,8 @@ class Detector(nn.Module):
         batch = self.as_batch(images)
         if len(targets) != len(batch):
             raise ValueError(f"targets: {len(targets)} for {len(batch)} images; give one dict an image")
+        for image, target in enumerate(targets):
+            _check(image, target)
         return self.losses(batch, pad_targets(targets, self.mean.device))
 
     @torch.no_grad()
@@ -61,3 +63,12 @@ class Detector(nn.Module):
             if columns < width:
                 image[:, :, columns:] = 0
         return ImageBatch(pixels, batch.sizes)
+
+
+def _check(image: int, target: Mapping[str, Tensor]) -> None:
+    boxes, labels = target["boxes"], target["labels"]
+    if boxes.shape != (len(labels), 4):
+        shape = tuple(boxes.shape)
+        raise ValueError(
+            f"targets[{image}]: boxes {shape} beside {len(labels)} labels; give boxes [G, 4] and labels [G]"
+        )

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from detectors.config import Count, NonNegative, Unit
+from detectors.config import Count, NonNegative, Positive, Unit
 from detectors.ops.boxes import clip
 from detectors.ops.groups import grouped_nms
 from detectors.parts.anchors import Anchors, AnchorsConfig, grid
@@ -37,6 +37,8 @@ class Config(ProposalsConfig):
     count: tuple[Count, Count] = (2000, 1000)
     """... and proposals an image after it."""
     iou_threshold: Unit = 0.7
+    init_std: Positive = 0.01
+    """Of the weights of the hidden convolution."""
     min_size: NonNegative = 0.001
 
     def build(self, channels: int, strides: Sequence[int]) -> Proposer:
@@ -54,8 +56,9 @@ class RPN(Proposer):
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
         self.cls = nn.Conv2d(channels, per_location, 1)
         self.box = nn.Conv2d(channels, 4 * per_location, 1)
-        for parameter in self.parameters():
-            nn.init.zeros_(parameter) if parameter.dim() == 1 else nn.init.normal_(parameter, std=0.01)
+        for layer, std in ((self.conv, config.init_std), (self.cls, 0.01), (self.box, 0.01)):
+            nn.init.normal_(layer.weight, std=std)
+            nn.init.zeros_(layer.get_parameter("bias"))
 
     def forward(
         self, features: Sequence[Tensor], padded: tuple[int, int], sizes: Tensor, targets: Targets | None
