@@ -1,21 +1,17 @@
 """Chunks to shards on many processes, or as Ray tasks on a cluster; shards that are there already are kept."""
 
-import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.data.processes import IN_FLIGHT_PER_WORKER, run, windowed
 from bench.data.report import OnError, Report
 from bench.data.shards import read_report, shard_path, write_shard
 from bench.data.source import Chunk, Source
-from bench.errors import StepFailed
 from bench.progress import Task
 
 Job = tuple[Chunk, Path, OnError]
-IN_FLIGHT_PER_WORKER = 3
 
 
 def convert(
@@ -47,29 +43,7 @@ def _run(jobs: Iterable[Job], count: int, workers: int, ray_address: str | None)
         return _on_ray(jobs, ray_address)
     if min(workers, count) <= 1:
         return (write_shard(*job) for job in jobs)
-    return _on_processes(jobs, min(workers, count))
-
-
-def _on_processes(jobs: Iterable[Job], workers: int) -> Iterator[Report]:
-    """Fresh processes, because a fork of one that runs torch or Arrow threads may hang."""
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        try:
-            yield from _windowed(
-                jobs, lambda job: pool.submit(write_shard, *job), _first_done, workers * IN_FLIGHT_PER_WORKER
-            )
-        except BrokenProcessPool:
-            raise StepFailed(
-                "a conversion process was killed (out of memory?); the same command goes on from the last whole shard"
-            ) from None
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
-def _first_done(pending: "set[Future[Report]]") -> "tuple[Report, set[Future[Report]]]":
-    done, _ = wait(pending, return_when=FIRST_COMPLETED)
-    first = done.pop()
-    return first.result(), pending - {first}
+    return run(write_shard, jobs, min(workers, count))
 
 
 def _on_ray(jobs: Iterable[Job], address: str) -> Iterator[Report]:
@@ -85,19 +59,4 @@ def _on_ray(jobs: Iterable[Job], address: str) -> Iterator[Report]:
         return ray.get(done[0]), pending - {done[0]}
 
     window = IN_FLIGHT_PER_WORKER * max(1, int(ray.cluster_resources().get("CPU", 1)))
-    yield from _windowed(jobs, lambda job: remote.remote(*job), first, window)
-
-
-def _windowed(
-    jobs: Iterable[Job], submit: Callable[[Job], Any], first: Callable[[set[Any]], tuple[Report, set[Any]]], window: int
-) -> Iterator[Report]:
-    """Keeps a bounded number of jobs under way, so that memory does not grow with the data set."""
-    pending: set[Any] = set()
-    for job in jobs:
-        pending.add(submit(job))
-        if len(pending) >= window:
-            report, pending = first(pending)
-            yield report
-    while pending:
-        report, pending = first(pending)
-        yield report
+    yield from windowed(jobs, lambda job: remote.remote(*job), first, window)

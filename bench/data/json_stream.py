@@ -76,9 +76,10 @@ class _Scanner:
                 value, stop = self.decode(self.text, self.at)
             except (json.JSONDecodeError, StopIteration) as error:
                 place = getattr(error, "pos", len(self.text))
+                byte = self.base + place
                 cut_off = place > len(self.text) - 64 or str(error).startswith("Unterminated")
                 if not cut_off or not self._more():
-                    raise self._error("malformed JSON", place) from None
+                    raise self._error("malformed JSON", byte) from None
                 continue
             if stop < len(self.text) or not self._more():
                 break
@@ -113,6 +114,6 @@ class _Scanner:
         self.text, self.base, self.at = self.text[self.at :] + block.decode("latin-1"), self.base + self.at, 0
         return bool(block)
 
-    def _error(self, what: str, place: int | None = None) -> UserError:
-        byte = self.base + (self.at if place is None else place)
-        return UserError(f"{what} at byte {byte}", where=str(self.path), remedy="is the file complete?")
+    def _error(self, what: str, byte: int | None = None) -> UserError:
+        place = self.base + self.at if byte is None else byte
+        return UserError(f"{what} at byte {place}", where=str(self.path), remedy="is the file complete?")

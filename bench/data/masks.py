@@ -47,10 +47,12 @@ def mask_area(counts: bytes, height: int, width: int) -> float:
 
 def _points(polygon: Any, limit: float) -> list[float]:
     try:
-        points = [float(value) for value in polygon]
+        points = list(map(float, polygon))
     except (TypeError, ValueError, OverflowError):
         raise BadMask("a polygon that is not a list of numbers") from None
-    if len(points) % 2 or not all(math.isfinite(value) and abs(value) <= limit for value in points):
+    # A sum is finite only if all its terms are; and only then can min and max be trusted.
+    possible = not points or (math.isfinite(sum(points)) and -limit <= min(points) and max(points) <= limit)
+    if len(points) % 2 or not possible:
         raise BadMask("a polygon with an odd or impossible coordinate")
     return points
 

@@ -56,6 +56,7 @@ def prepare(
         report.merge(source.found)
         report.check()
         if not report.images.kept:
+            report.save(partial)
             raise UserError(
                 f"no image could be used ({_main_reason(report)})", where=str(out), remedy=f"see {report_file(partial)}"
             )

@@ -1,6 +1,7 @@
 """From what a format says about an image to a row: reads the image, checks every box, reports what it drops."""
 
 import math
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from bench.data.row import Row
 # The rounding of annotation tools puts edges a little outside the image; COCO's own scorer leaves them there.
 OVERHANG = 1.0
 VISIBLE_MOVE = 0.01
+_FLOATS = struct.Struct("<4f")
 MAX_IMAGE_BYTES = 2**30
 
 
@@ -151,8 +153,8 @@ def check_box(item: Object, width: int, height: int, record: Record) -> tuple[tu
     moved = max(abs(a - b) for a, b in zip(clipped, (x1, y1, x2, y2), strict=True))
     if record.exact and moved <= OVERHANG:
         clipped, moved = (x1, y1, x2, y2), 0.0
-    stored = np.array(clipped, np.float32)
-    if not (stored[2] > stored[0] and stored[3] > stored[1]):
+    left, top, right, bottom = _FLOATS.unpack(_FLOATS.pack(*clipped))
+    if not (right > left and bottom > top):
         raise BadBox("box has no area")
     return clipped, moved
 

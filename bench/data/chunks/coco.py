@@ -18,6 +18,8 @@ from bench.data.report import Report
 from bench.data.row import Row
 from bench.data.source import Chunk
 
+DECODER = json.JSONDecoder(strict=False)
+
 
 @dataclass(frozen=True)
 class CocoChunk(Chunk):
@@ -74,7 +76,7 @@ def file_names(path: Path, images: NDArray[np.int64]) -> list[Any]:
 
 
 def entry(content: mmap.mmap, span: NDArray[np.int64]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(content[span[0] : span[1]].decode("utf-8", "replace"), strict=False)
+    found: dict[str, Any] = DECODER.decode(content[span[0] : span[1]].decode("utf-8", "replace"))
     return found
 
 

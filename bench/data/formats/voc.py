@@ -41,7 +41,7 @@ class Config(DataConfig):
         years = sorted(year.name.removeprefix("VOC") for year in root.glob("VOC*") if (year / "Annotations").is_dir())
         if years:
             return cls(root=str(root), **_official(root, years))
-        while not (root / "Annotations").is_dir():
+        if not (root / "Annotations").is_dir():
             inner = (
                 [child for child in sorted(root.iterdir()) if (child / "Annotations").is_dir()] if root.is_dir() else []
             )
