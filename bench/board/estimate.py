@@ -30,16 +30,20 @@ class Measured:
 
     @property
     def mean(self) -> float:
-        return float(np.mean(list(self.values.values())))
+        return mean(list(self.values.values()))
 
     def image_halves(self) -> tuple[float, float] | None:
         """How far the interval over images reaches below and above, averaged over seeds."""
         seeds = [seed for seed in self.values if seed in self.lows and seed in self.highs]
         if not seeds:
             return None
-        below = np.mean([self.values[seed] - self.lows[seed] for seed in seeds])
-        above = np.mean([self.highs[seed] - self.values[seed] for seed in seeds])
-        return float(below), float(above)
+        below = mean([self.values[seed] - self.lows[seed] for seed in seeds])
+        above = mean([self.highs[seed] - self.values[seed] for seed in seeds])
+        return below, above
+
+
+def mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
 
 
 def seed_half(values: Sequence[float]) -> float | None:
@@ -65,7 +69,7 @@ def difference(row: Measured, other: Measured, judged: Measured | None = None) -
     """Row minus other, paired by seed and by image. `judged` is the paired bootstrap that the study's judge made."""
     common = [seed for seed in row.values if seed in other.values]
     pairs = [row.values[seed] - other.values[seed] for seed in common]
-    value = float(np.mean(pairs)) if pairs else row.mean - other.mean
+    value = mean(pairs) if pairs else row.mean - other.mean
     images = judged.image_halves() if judged else None
     if images is None:
         half = _image_half(row, other)

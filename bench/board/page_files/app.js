@@ -5,6 +5,7 @@ function draw() { drawHead(); drawBody(); }
 function sortBy(column) {
   if (state.sort === column.key) state.falling = !state.falling;
   else { state.sort = column.key; state.falling = Boolean(column.number && !column.rising) || column.key.startsWith("diff"); }
+  state.limit = PAGE;
   draw();
   remember();
   document.querySelectorAll("#board thead button")[visible().indexOf(column)]?.focus();
@@ -100,6 +101,7 @@ document.getElementById("theme").addEventListener("click", () => {
 let waiting = 0;
 document.getElementById("filter").addEventListener("input", (event) => {
   state.filter = event.target.value;
+  state.limit = PAGE;
   drawBody();
   clearTimeout(waiting);
   waiting = setTimeout(() => { remember(); drawFigures(filtered()); }, 250);
@@ -107,6 +109,7 @@ document.getElementById("filter").addEventListener("input", (event) => {
 document.getElementById("more").addEventListener("click", () => { state.limit = Infinity; drawBody(); });
 addEventListener("hashchange", follow);
 addEventListener("beforeprint", () => { state.limit = Infinity; drawBody(); });
+addEventListener("afterprint", () => { state.limit = PAGE; drawBody(); });
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") document.getElementById("columns").open = false; });
 
 document.getElementById("notes").append(...board.notes.map((note) => h("li", {}, note)));

@@ -89,13 +89,22 @@ function drawHead() {
   document.querySelector("#board thead").replaceChildren(h("tr", {}, cells));
 }
 
+/* Lines are made once for a choice of columns; sorting and filtering only put them in another order. */
+function lineOf(row, columns, most) {
+  const key = `${state.open.has(row.id)} ${columns.map((column) => column.key).join()}`;
+  if (row.drawn?.key === key) return row.drawn.line;
+  const share = `calc(${((100 * Math.abs(valueOf(measured(row, board.metric)) ?? 0)) / most).toFixed(1)}% - 20px)`;
+  const cells = columns.map((column) => h("td", { class: column.kind, style: column.kind === "main" ? { "--share": share } : null }, column.cell(row)));
+  row.drawn = { key, line: h("tr", { class: `row${row.base ? " base" : ""}` }, cells) };
+  return row.drawn.line;
+}
+
 function drawBody() {
   const rows = sorted(filtered()), columns = visible();
   const most = Math.max(...board.rows.map((row) => Math.abs(valueOf(measured(row, board.metric)) ?? 0)), 1e-12);
   const body = document.createDocumentFragment();
   for (const row of rows.slice(0, state.limit)) {
-    const share = Math.abs(valueOf(measured(row, board.metric)) ?? 0) / most;
-    body.append(h("tr", { class: `row${row.base ? " base" : ""}` }, columns.map((column) => h("td", { class: column.kind || "", style: column.kind === "main" ? { "--share": `calc(${(100 * share).toFixed(1)}% - 20px)` } : null }, column.cell(row)))));
+    body.append(lineOf(row, columns, most));
     if (state.open.has(row.id)) body.append(h("tr", { class: "detail" }, h("td", { colspan: columns.length }, detailsOf(row))));
   }
   if (!rows.length) body.append(h("tr", {}, h("td", { class: "left", colspan: columns.length }, board.rows.length ? "No row fits the filter." : "No rows were recorded yet.")));
