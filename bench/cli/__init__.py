@@ -34,6 +34,9 @@ def run_app(arguments: list[str]) -> int:
         return _say(str(error) or "interrupted; what was finished is kept", INTERRUPTED, debug=False)
     except BrokenPipeError:
         return DONE
+    except Exception as error:
+        text = f"a fault of locbench itself: {type(error).__name__}: {error}; --debug shows where"
+        return _say(text, STEP_FAILED, debug)
 
 
 def _say(text: str, code: int, debug: bool) -> int:

@@ -11,4 +11,4 @@ def faster_rcnn_tiny_log_cosh() -> DetectorConfig:
     from log_cosh_loss import log_cosh
 
     base = zoo.config("faster_rcnn_tiny")
-    return replace(base, stage=replace(base.stage, box_loss=log_cosh.Config()))
+    return replace(base, stage=replace(base.stage, loc_loss=log_cosh.Config()))
