@@ -14,7 +14,6 @@ from scipy.special import stdtrit  # type: ignore[import-untyped]
 
 from bench.board.board import Estimate
 
-NORMAL = 1.959964
 Array = NDArray[np.float64]
 
 
@@ -26,24 +25,31 @@ class Measured:
     lows: Mapping[int | None, float] = field(default_factory=dict)
     highs: Mapping[int | None, float] = field(default_factory=dict)
     resamples: Array | None = None
-    """the metric on the same resampled images for every row, averaged over the row's seeds"""
+    """the metric on resampled images, averaged over the row's seeds"""
+    draw: str = ""
+    """rows of the same draw were resampled on the same images"""
 
     @property
     def mean(self) -> float:
         return mean(list(self.values.values()))
 
-    def image_halves(self) -> tuple[float, float] | None:
-        """How far the interval over images reaches below and above, averaged over seeds."""
+    def image_reach(self) -> tuple[float, float] | None:
+        """How far the interval over images reaches below and above: as told, averaged over seeds, or as drawn."""
         seeds = [seed for seed in self.values if seed in self.lows and seed in self.highs]
-        if not seeds:
-            return None
-        below = mean([self.values[seed] - self.lows[seed] for seed in seeds])
-        above = mean([self.highs[seed] - self.values[seed] for seed in seeds])
-        return below, above
+        if seeds:
+            below = mean([self.values[seed] - self.lows[seed] for seed in seeds])
+            return below, mean([self.highs[seed] - self.values[seed] for seed in seeds])
+        return None if self.resamples is None else reach(self.mean, self.resamples)
 
 
 def mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
+
+
+def reach(value: float, resamples: Array) -> tuple[float, float]:
+    """From a value to the ends of the percentile interval of its resamples."""
+    low, high = np.quantile(resamples, (0.025, 0.975))
+    return max(value - float(low), 0.0), max(float(high) - value, 0.0)
 
 
 def seed_half(values: Sequence[float]) -> float | None:
@@ -62,7 +68,7 @@ def interval(value: float, n: int, images: tuple[float, float] | None, seeds: fl
 
 def over_seeds(measured: Measured) -> Estimate:
     values = list(measured.values.values())
-    return interval(measured.mean, len(values), measured.image_halves(), seed_half(values))
+    return interval(measured.mean, len(values), measured.image_reach(), seed_half(values))
 
 
 def difference(row: Measured, other: Measured, judged: Measured | None = None) -> Estimate:
@@ -70,10 +76,7 @@ def difference(row: Measured, other: Measured, judged: Measured | None = None) -
     common = [seed for seed in row.values if seed in other.values]
     pairs = [row.values[seed] - other.values[seed] for seed in common]
     value = mean(pairs) if pairs else row.mean - other.mean
-    images = judged.image_halves() if judged else None
-    if images is None:
-        half = _image_half(row, other)
-        images = None if half is None else (half, half)
+    images = (judged and judged.image_reach()) or _image_reach(value, row, other)
     seeds = seed_half(pairs) if pairs else _unpaired_seed_half(row, other)
     return interval(value, len(pairs), images, seeds)
 
@@ -83,55 +86,11 @@ def _unpaired_seed_half(row: Measured, other: Measured) -> float | None:
     return None if None in halves else math.hypot(*(half or 0.0 for half in halves))
 
 
-def _image_half(row: Measured, other: Measured) -> float | None:
-    if row.resamples is not None and other.resamples is not None and row.resamples.shape == other.resamples.shape:
-        return NORMAL * float(np.std(row.resamples - other.resamples, ddof=1))
-    halves = (row.image_halves(), other.image_halves())
-    if halves[0] is None or halves[1] is None:
+def _image_reach(value: float, row: Measured, other: Measured) -> tuple[float, float] | None:
+    """Paired where both were resampled on the same images; otherwise as if their images were different ones."""
+    if row.resamples is not None and other.resamples is not None and row.draw == other.draw:
+        return reach(value, row.resamples - other.resamples)
+    own, others = row.image_reach(), other.image_reach()
+    if own is None or others is None:
         return None
-    return math.hypot(sum(halves[0]) / 2, sum(halves[1]) / 2)
-
-
-def clearly_better(rows: Sequence[Measured], better: int) -> NDArray[np.bool_]:
-    """[i, j]: row i is better than row j, and the interval of their difference leaves zero out.
-
-    Where nothing is known of the uncertainty of a pair, the order of the means decides.
-    """
-    means = np.array([row.mean for row in rows]) * better
-    seeds = _seed_halves(rows)
-    images = _image_halves(rows)
-    half = np.sqrt(np.nan_to_num(seeds) ** 2 + np.nan_to_num(images) ** 2)
-    return means[:, None] - means[None, :] > half
-
-
-def _seed_halves(rows: Sequence[Measured]) -> Array:
-    """[i, j]: half the interval over seeds of the difference, paired by seed."""
-    seeds = sorted({seed for row in rows for seed in row.values}, key=str)
-    values = np.array([[row.values.get(seed, math.nan) for seed in seeds] for row in rows])
-    halves = np.full((len(rows), len(rows)), math.nan)
-    for index, own in enumerate(values):
-        pairs = own - values
-        count = np.sum(~np.isnan(pairs), axis=1)
-        enough = count > 1
-        spread = np.sqrt(np.nansum((pairs - _mean(pairs)[:, None]) ** 2, axis=1) / np.maximum(count - 1, 1))
-        halves[index, enough] = (stdtrit(np.maximum(count - 1, 1), 0.975) * spread / np.sqrt(np.maximum(count, 1)))[
-            enough
-        ]
-    return halves
-
-
-def _mean(pairs: Array) -> Array:
-    return np.nansum(pairs, axis=1) / np.maximum(np.sum(~np.isnan(pairs), axis=1), 1)
-
-
-def _image_halves(rows: Sequence[Measured]) -> Array:
-    """[i, j]: half the interval over images of the difference; paired where both have resamples of the same images."""
-    own = np.array([sum(row.image_halves() or (math.nan, math.nan)) / 2 for row in rows])
-    halves = np.hypot(own[:, None], own[None, :])
-    shape = next((row.resamples.shape for row in rows if row.resamples is not None), None)
-    paired = [i for i, row in enumerate(rows) if row.resamples is not None and row.resamples.shape == shape]
-    if len(paired) > 1:
-        covariance = np.cov(np.array([rows[i].resamples for i in paired]))
-        variance = np.diag(covariance)[:, None] + np.diag(covariance)[None, :] - 2 * covariance
-        halves[np.ix_(paired, paired)] = NORMAL * np.sqrt(np.maximum(variance, 0.0))
-    return halves
+    return math.hypot(own[0], others[1]), math.hypot(own[1], others[0])

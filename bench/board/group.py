@@ -12,8 +12,9 @@ import numpy as np
 
 from bench.board.board import Estimate, Picture, Row, Run
 from bench.board.curves import mean_of
-from bench.board.estimate import Array, Measured, clearly_better, difference, over_seeds
+from bench.board.estimate import Array, Measured, difference, over_seeds
 from bench.board.metrics import is_column, metric_of
+from bench.board.ranking import clearly_better
 from bench.track.record import RunRecord, StudyRecord
 
 MADE_WITH = ("variant", "data", "data_fingerprint", "git_revision", "hardware", "versions", "python", "digest")
@@ -152,14 +153,17 @@ def _measured(runs: Sequence[RunRecord], name: str, extras: Mapping[str, Extras]
         }
         for key in (name, f"{name}.low", f"{name}.high")
     )
-    return Measured(values, lows, highs, _resamples(runs, name, extras)) if values else None
+    return Measured(values, lows, highs, *_resamples(runs, name, extras)) if values else None
 
 
-def _resamples(runs: Sequence[RunRecord], name: str, extras: Mapping[str, Extras]) -> Array | None:
+def _resamples(runs: Sequence[RunRecord], name: str, extras: Mapping[str, Extras]) -> tuple[Array | None, str]:
+    """The mean over seeds is a draw, too, if all seeds were resampled on the same images."""
     parts = [extras[run.run_id].curves.get("resamples", {}) for run in runs if run.run_id in extras]
-    drawn = [part[name] for part in parts if name in part]
-    same = len(drawn) == len(runs) and len({(part.get("key"), len(part[name])) for part in parts}) == 1
-    return np.mean(np.array(drawn, dtype=np.float64), axis=0) if drawn and same else None
+    draws = {f"{part.get('key')} {len(part.get(name, ()))}" for part in parts}
+    if len(parts) != len(runs) or len(draws) != 1 or not all(name in part for part in parts):
+        return None, ""
+    drawn = np.mean(np.array([part[name] for part in parts], dtype=np.float64), axis=0)
+    return (drawn, draws.pop()) if drawn.size > 1 and np.isfinite(drawn).all() else (None, "")
 
 
 def _status(runs: Sequence[RunRecord]) -> tuple[str, str]:

@@ -51,7 +51,7 @@ function thresholdFigure(rows) {
   if (!drawn.length) return null;
   const series = drawn.map((row, index) => ({
     name: row.name + (row.base ? " (baseline)" : ""), color: color(index), dash: row.base ? "6 4" : null, strong: index === 0,
-    points: row.curves.ap_over_iou.iou.map((iou, at) => [iou, row.curves.ap_over_iou.ap[at] * 100]),
+    points: row.curves.ap_over_iou.iou.map((iou, at) => [iou, (row.curves.ap_over_iou.ap[at] ?? NaN) * 100]),
   }));
   const words = `AP at each IoU threshold for ${series.map((line) => line.name).join(", ")}`;
   return card("AP over IoU threshold", lineChart({ words, series, xLabel: "IoU threshold", yLabel: "AP" }), legend(series));
