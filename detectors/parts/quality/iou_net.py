@@ -1,6 +1,6 @@
 """IoU-Net: the IoU of any box, learnt from ground truth that is jittered evenly over the IoU."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 import torch
@@ -77,7 +77,8 @@ class IoUNet(Quality):
         def rate(boxes: Tensor, image: Tensor, labels: Tensor) -> Tensor:
             return self._iou(self.judge(pool(boxes, image), labels))
 
-        return self.refine(raw, rate, context.regress)
+        refined = self.refine(raw, rate, context.regress)
+        return replace(refined, boxes=clip(refined.boxes, context.sizes[refined.image]))
 
     def _examples(self, context: RoITraining) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Boxes [B, N, 4], their objects' classes, IoUs with them, and which of them count."""
