@@ -77,6 +77,23 @@ class Detections:
             quality=columns,
         )
 
+    @staticmethod
+    def joined(parts: Sequence[Detections], num_images: int, where: str = "detections") -> Detections:
+        """Of several stretches of images; they have the same qualities, and no masks."""
+        if not parts:
+            return Detections.from_boxes(num_images, [], [], [], [], where=where)
+        cls = [part.cls for part in parts if part.cls is not None]
+        return Detections(
+            num_images,
+            np.concatenate([part.image for part in parts]),
+            np.concatenate([part.xywh for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.labels for part in parts]),
+            cls=np.concatenate(cls) if cls else None,
+            quality={name: np.concatenate([p.quality[name] for p in parts]) for name in parts[0].quality},
+            where=where,
+        )
+
     def select(self, index: np.ndarray) -> Detections:
         """The detections that a mask or an index picks."""
         picked = np.flatnonzero(index) if index.dtype == bool else index

@@ -42,6 +42,11 @@ class Matches:
         """[T, D] right"""
         return (self.matched != NO_MATCH) & ~self.ignored
 
+    def of_class(self, label: int) -> slice:
+        """Where the detections of a class are."""
+        start, end = np.searchsorted(self.label, [label, label + 1])
+        return slice(int(start), int(end))
+
 
 def match(
     truth: GroundTruth,

@@ -44,7 +44,7 @@ def overlapping(
         cell_of_detection = detections.image * truth.num_classes + detections.labels
     found = []
     for d, g in _candidates(cell_of_detection, cell_of_truth):
-        iou = _mask_iou(truth, detections, d, g) if masks else _box_iou(truth, detections, d, g, float(plus_one))
+        iou = _mask_iou(truth, detections, d, g) if masks else paired_iou(truth, detections, d, g, float(plus_one))
         kept = iou >= min_iou
         found.append((d[kept], g[kept], iou[kept]))
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
@@ -65,8 +65,10 @@ def _candidates(cell_of_detection: np.ndarray, cell_of_truth: np.ndarray) -> Ite
         yield np.repeat(part, number), by_cell[np.repeat(start[part], number) + place]
 
 
-def _box_iou(truth: GroundTruth, detections: Detections, d: np.ndarray, g: np.ndarray, one: float) -> np.ndarray:
-    """In the order of operations of COCO's code, so that the last bit is the same."""
+def paired_iou(
+    truth: GroundTruth, detections: Detections, d: np.ndarray, g: np.ndarray, one: float = 0.0
+) -> np.ndarray:
+    """IoU of detection d[i] with object g[i], in the order of operations of COCO's code: the last bit is the same."""
     a, b = detections.xywh[d], truth.xywh[g]
     near, far = np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:])
     sides = np.maximum(far - near + one, 0)

@@ -24,9 +24,10 @@ class BestIou:
     iou: np.ndarray
 
 
-def best_iou(truth: GroundTruth, detections: Detections) -> BestIou:
+def best_iou(truth: GroundTruth, detections: Detections, min_iou: float = 1e-12) -> BestIou:
+    """Overlaps below `min_iou` count as none."""
     target, iou = np.full(len(detections), -1), np.zeros(len(detections))
-    pairs = overlapping(truth, detections, min_iou=1e-12)
+    pairs = overlapping(truth, detections, min_iou=min_iou)
     pairs = pairs.select(~truth.iscrowd[pairs.truth])
     pairs = pairs.select(np.lexsort((pairs.iou, pairs.detection)))
     target[pairs.detection], iou[pairs.detection] = pairs.truth, pairs.iou
@@ -35,10 +36,10 @@ def best_iou(truth: GroundTruth, detections: Detections) -> BestIou:
 
 def summarize(truth: GroundTruth, detections: Detections) -> dict[str, float]:
     """Pearson and Spearman correlation of score and of each quality with the IoU, and the error of a predicted IoU."""
-    best = best_iou(truth, detections)
+    best = best_iou(truth, detections, NEAR)
     near = best.iou > NEAR
     iou = best.iou[near]
-    columns = {"score": detections.scores} | _believed(detections)
+    columns = believed(detections)
     metrics = {}
     for name, values in columns.items():
         metrics[f"pearson_iou_{name}"] = pearson(values[near], iou)
@@ -48,8 +49,9 @@ def summarize(truth: GroundTruth, detections: Detections) -> dict[str, float]:
     return metrics
 
 
-def _believed(detections: Detections) -> dict[str, np.ndarray]:
-    known = {} if detections.cls is None else {"cls": detections.cls}
+def believed(detections: Detections) -> dict[str, np.ndarray]:
+    """All that a detector said of its boxes: ranking score, class score, and the predicted qualities."""
+    known = {"score": detections.scores} | ({} if detections.cls is None else {"cls": detections.cls})
     return known | {f"pred_{name}": values for name, values in detections.quality.items()}
 
 

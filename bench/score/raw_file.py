@@ -128,6 +128,16 @@ class RawFile:
         names = self._files[0][1].schema_arrow.names
         return tuple(name.removeprefix("quality.") for name in names if name.startswith("quality."))
 
+    @property
+    def num_images(self) -> int:
+        """So many images the data have at least."""
+        images = self.table.column("image")
+        return images[-1].as_py() + 1 if len(images) else 0
+
+    @property
+    def num_candidates(self) -> int:
+        return int(counts_of(self.table).sum())
+
     def __len__(self) -> int:
         return int(sum(file.metadata.num_rows for _, file in self._files))
 

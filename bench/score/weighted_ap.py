@@ -2,6 +2,8 @@
 
 With all weights 1 it is the engines' AP to 1e-12 (VOC's, which no engine computes, comes from here). Only detections
 that are right can raise the precision envelope: a resample costs one pass over all detections and ten over these.
+
+The copies of an image's detection stay side by side; only among equal scores within one image could they not.
 """
 
 from dataclasses import dataclass

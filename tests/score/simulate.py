@@ -1,9 +1,11 @@
 """Random data sets and detections for tests of scoring."""
 
 import numpy as np
+import torch
 
 from bench.score.detections import Detections
 from bench.score.ground_truth import GroundTruth
+from detectors.raw import Raw
 
 
 def random_truth(rng: np.random.Generator, *, images: int = 12, objects: int = 60, classes: int = 3) -> GroundTruth:
@@ -47,4 +49,27 @@ def random_detections(
         np.concatenate([labels, rng.integers(0, truth.num_classes, far)])[order],
         cls=scores[order],
         quality={"iou": iou[order]},
+    )
+
+
+def random_raw(seed: int, *, images: int, classes: int, sources: int = 40) -> Raw:
+    """Clusters of candidates around a few places, several classes a box, with qualities."""
+    draw = torch.Generator().manual_seed(seed)
+    number = images * sources
+    centre = torch.rand(images, 6, 2, generator=draw) * 200 + 20
+    which = torch.randint(0, 6, (images, sources), generator=draw)
+    middle = centre.gather(1, which[..., None].expand(-1, -1, 2)).reshape(number, 2)
+    middle = middle + torch.randn(number, 2, generator=draw) * 4
+    half = 15 + torch.rand(number, 2, generator=draw) * 10
+    boxes = torch.cat([middle - half, middle + half], 1)
+    source = torch.arange(number).repeat_interleave(classes)
+    return Raw(
+        boxes=boxes[source],
+        scores=torch.rand(len(source), generator=draw),
+        labels=torch.arange(classes).repeat(number),
+        image=source // sources,
+        source=source % sources,
+        level=source % sources % 3,
+        num_images=images,
+        quality={"iou": torch.rand(number, generator=draw)[source]},
     )
