@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin
 
-from bench.config.tree import field_hints, nested_config
-from detectors.config import PartConfig, kinds, role_of
+from bench.config.tree import field_hints, fitting_kinds, nested_config
+from detectors.config import PartConfig
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _describe_value(name: str, value: Any, hint: Any, depth: int) -> Iterator[Li
 
 
 def _alternatives(config_type: type) -> tuple[str, ...]:
-    return tuple(kinds(role_of(config_type))) if issubclass(config_type, PartConfig) else ()
+    return tuple(fitting_kinds(config_type)) if issubclass(config_type, PartConfig) else ()
 
 
 def _plain_part(item: Any) -> str:

@@ -6,8 +6,8 @@ from typing import Any, get_args, get_origin
 from pydantic import TypeAdapter
 
 from bench.config.describe import first_line
-from bench.config.tree import field_hints, nested_config
-from detectors.config import PartConfig, kinds, role_name, role_of
+from bench.config.tree import field_hints, fitting_kinds, nested_config
+from detectors.config import PartConfig, kind_of, role_name, role_of
 
 Schema = dict[str, Any]
 
@@ -23,7 +23,7 @@ def _reference(config_type: Any, definitions: dict[str, Schema], dotted: bool) -
     name = _name(config_type)
     if name not in definitions:
         definitions[name] = {}  # stands in while a part that holds itself is being described
-        is_role = issubclass(config_type, PartConfig) and role_of(config_type) is config_type
+        is_role = issubclass(config_type, PartConfig) and config_type not in fitting_kinds(config_type).values()
         definitions[name] = (
             _role(config_type, definitions, dotted) if is_role else _object(config_type, definitions, dotted)
         )
@@ -31,8 +31,9 @@ def _reference(config_type: Any, definitions: dict[str, Schema], dotted: bool) -
 
 
 def _role(role: Any, definitions: dict[str, Schema], dotted: bool) -> Schema:
-    options = [_reference(config_type, definitions, dotted) for config_type in kinds(role).values()]
-    return {"description": first_line(role), "anyOf": [{"enum": list(kinds(role))}, *options]}
+    fitting = fitting_kinds(role)
+    options = [_reference(config_type, definitions, dotted) for config_type in fitting.values()]
+    return {"description": first_line(role), "anyOf": [{"enum": list(fitting)}, *options]}
 
 
 def _object(config_type: Any, definitions: dict[str, Schema], dotted: bool) -> Schema:
@@ -74,5 +75,5 @@ def _required(f: "dataclasses.Field[Any]") -> bool:
 def _name(config_type: Any) -> str:
     if not issubclass(config_type, PartConfig):
         return str(config_type.__name__)
-    role = role_of(config_type)
-    return role_name(role) if role is config_type else f"{role_name(role)}.{config_type.__module__.rpartition('.')[2]}"
+    own_name = role_name(config_type)
+    return own_name if own_name else f"{role_name(role_of(config_type))}.{kind_of(config_type)}"

@@ -112,17 +112,20 @@ def _concrete_type(config_type: type[T], tree: Mapping[str, Any], path: Path) ->
     if not _is_part(config_type):
         return config_type
     role: Any = role_of(config_type)
-    kind = tree.get("kind")
-    if kind is None and config_type is not role:
+    kind, known = tree.get("kind"), fitting_kinds(config_type)
+    if kind is None and config_type in known.values():
         return config_type
-    known = kinds(role)
     if kind is None:
         raise ConfigError(path, f"which kind of {role_name(role)}?", remedy("", known))
     if kind not in known:
-        raise ConfigError((*path, "kind"), f"no {role_name(role)} is called {kind!r}", remedy(kind, known))
-    if not issubclass(known[kind], config_type):
-        raise ConfigError((*path, "kind"), f"{kind!r} does not fit here", f"this place takes {kind_of(config_type)!r}")  # type: ignore[arg-type]
+        what = "does not fit here" if kind in kinds(role) else f"is no kind of {role_name(role)}"
+        raise ConfigError((*path, "kind"), f"{kind!r} {what}", remedy(kind, known))
     return known[kind]
+
+
+def fitting_kinds(config_type: Any) -> dict[str, Any]:
+    """The kinds of a role that a place takes: all of them, or those of a narrower type."""
+    return {kind: found for kind, found in kinds(role_of(config_type)).items() if issubclass(found, config_type)}
 
 
 def _check_plain(hint: Any, value: Any, path: Path) -> Any:

@@ -82,7 +82,7 @@ WRONG = {
         {"post": {"kind": "standard", "ranking": 1}},
         "post.ranking: post 'standard' has no setting",
     ),
-    "unknown kind": ({"post": {"suppress": {"kind": "hart"}}}, "no suppress is called 'hart'; did you mean 'hard'?"),
+    "unknown kind": ({"post": {"suppress": {"kind": "hart"}}}, "'hart' is no kind of suppress; did you mean 'hard'?"),
     "kind missing": ({"extra": {"cls_power": 1}}, "extra: which kind of rank?; there is cls, product"),
     "wrong type": ({"steps": "many"}, "steps: should be a valid integer, not 'many'"),
     "fraction for a count": ({"steps": 2.5}, "steps: should be a valid integer"),
@@ -119,7 +119,8 @@ def test_the_setting_that_is_wrong_is_blamed_with_its_place() -> None:
         Setting(("post", "rank", "kind"), "prodct", "s.yaml:9: rows.a.post.rank.kind"),
     ]
     with pytest.raises(
-        UserError, match=r"^s\.yaml:9: rows\.a\.post\.rank\.kind: no rank is called 'prodct'; did you mean 'product'\?$"
+        UserError,
+        match=r"^s\.yaml:9: rows\.a\.post\.rank\.kind: 'prodct' is no kind of rank; did you mean 'product'\?$",
     ):
         resolve(Recipe, BASE, settings)
 

@@ -1,13 +1,22 @@
-"""The folder in which the commands of the docs run: a small store and a small study are there, as the pages assume."""
+"""The folder in which the commands of the docs run: as the pages assume, the quickstart was run there, if small."""
 
 from pathlib import Path
 
 import pytest
 
+import bench
+
+SMALL = {"train.epochs": 1, "data.train": 40, "data.val": 20}
+
+
+@pytest.fixture(scope="session")
+def quickstarted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("docs")
+    bench.run("quickstart", rows=["retinanet"], settings=SMALL, storage=folder / "runs").raise_if_failed()
+    return folder
+
 
 @pytest.fixture
-def docs_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path_factory.getbasetemp() / "docs"
-    folder.mkdir(exist_ok=True)
-    monkeypatch.chdir(folder)
-    return folder
+def docs_folder(quickstarted: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(quickstarted)
+    return quickstarted

@@ -49,7 +49,7 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "variant is a number": (GOOD.replace("faster_rcnn_tiny", "3"), ":3: variant: should be a valid string, not 3"),
     "unknown data format": (
         GOOD.replace("kind: synthetic", "kind: synthetik"),
-        ":2: data.kind: no data is called 'synthetik'; did you mean 'synthetic'?",
+        ":2: data.kind: 'synthetik' is no kind of data; did you mean 'synthetic'?",
     ),
     "data without a kind": (
         GOOD.replace("kind: synthetic, ", ""),
@@ -92,7 +92,7 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     ),
     "unknown kind of a part": (
         GOOD.replace("{max_detections: 50}", "{suppress: {kind: hrad}}"),
-        ":10: rows.other.detector.post.suppress.kind: no suppress is called 'hrad'; did you mean 'hard'?",
+        ":10: rows.other.detector.post.suppress.kind: 'hrad' is no kind of suppress; did you mean 'hard'?",
     ),
     "a check across settings": (
         GOOD.replace("lr: 0.01", "nesterov: true\n    train.momentum: 0"),

@@ -6,11 +6,11 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from detectors.config import Positive
-from detectors.parts.loss import Fit, LocLoss, LossConfig
+from detectors.parts.loss import Fit, LocLoss, LocLossConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(LossConfig):
+class Config(LocLossConfig):
     scale: Positive = 0.2
 
     def build(self) -> "LogCosh":
