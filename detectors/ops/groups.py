@@ -1,5 +1,7 @@
 """Candidates by group (an image, a level, a class): who comes first within each, and plain NMS within each."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torchvision.ops import nms
@@ -24,15 +26,19 @@ def best_within(groups: Tensor, scores: Tensor, count: int) -> Tensor:
     return order[place < count]
 
 
-def grouped_nms(boxes: Tensor, scores: Tensor, groups: Tensor, iou_threshold: float) -> Tensor:
+def grouped_nms(
+    boxes: Tensor, scores: Tensor, groups: Tensor, iou_threshold: float, counts: Sequence[int] | None = None
+) -> Tensor:
     """Indices that survive NMS within their group, sorted by group and by falling score within one.
 
     A group's result does not depend on which others are there: offsets that keep groups apart in one call are added
-    in float64, since in float32 they would move boxes by up to a tenth of a pixel.
+    in float64, since in float32 they would move boxes by up to a tenth of a pixel. Who knows how many boxes each group
+    has, in rising order of groups, saves asking the device.
     """
     order, _ = order_within(groups, scores)
-    _, counts = torch.unique_consecutive(groups[order], return_counts=True)
-    sizes = counts.tolist() if boxes.device.type == "cpu" else _chunks(counts.tolist(), GPU_CALL)
+    if counts is None:
+        counts = torch.unique_consecutive(groups[order], return_counts=True)[1].tolist()
+    sizes = list(counts) if boxes.device.type == "cpu" else _chunks(counts, GPU_CALL)
     kept = [
         chunk[_separate_nms(boxes[chunk], scores[chunk], groups[chunk], iou_threshold).sort().values]
         for chunk in order.split(sizes)
@@ -48,7 +54,7 @@ def _separate_nms(boxes: Tensor, scores: Tensor, groups: Tensor, iou_threshold: 
     return nms(apart, scores.double(), iou_threshold)
 
 
-def _chunks(counts: list[int], limit: int) -> list[int]:
+def _chunks(counts: Sequence[int], limit: int) -> list[int]:
     """Neighbouring groups joined while together they stay within the limit."""
     sizes: list[int] = []
     for count in counts:

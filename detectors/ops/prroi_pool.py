@@ -2,7 +2,8 @@
 
 The integral of a sample's hat function has a closed form and the axes separate, so a bin is a weighted sum of the few
 samples under it, with weights that are smooth in the box: gradients reach features and boxes alike. `embedding_bag` is
-that sum on a CPU and on a GPU, and needs no memory but the weights. Maps in channels_last are read as they are.
+that sum on a CPU and on a GPU, and needs no memory but the weights. Maps in channels_last are read as they are. How
+many samples a bin meets is known to the device alone, which is asked once a call.
 """
 
 from collections.abc import Iterator

@@ -28,9 +28,12 @@ def score_vote(
 
 
 def _vote(kept: Tensor, voters: Tensor, scores: Tensor, sigma: float, min_iou: float) -> Tensor:
-    """[R, 4], [C, 4] and scores [R, C], 0 for those that do not count -> [R, 4]."""
+    """[R, 4], [C, 4] and scores [R, C], 0 for those that do not count -> [R, 4].
+
+    In float64, which neither TF32 nor autocast rounds: a coordinate needs more digits than they keep.
+    """
     iou = pairwise_iou(kept, voters)
-    weight = torch.exp(-((1 - iou) ** 2) / sigma) * scores * (iou > min_iou)
+    weight = (torch.exp(-((1 - iou) ** 2) / sigma) * scores * (iou > min_iou)).double()
     total = weight.sum(1, keepdim=True)
-    mean = weight @ voters.to(weight.dtype) / total.where(total > 0, 1)
+    mean = weight @ voters.double() / total.where(total > 0, 1)
     return torch.where(total > 0, mean, kept).to(kept.dtype)
