@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet18
 from torchvision.models.detection import fasterrcnn_resnet50_fpn
 
@@ -143,6 +144,17 @@ def test_backbone_takes_the_weights_of_a_classifier() -> None:
     assert torch.equal(model.get_parameter("backbone.layer4.1.conv2.weight"), classifier.layer4[1].conv2.weight)
     with pytest.raises(ValueError, match="missing"):
         load_backbone_state(model, {"conv1.weight": classifier.conv1.weight})
+
+
+@torch.no_grad()
+def test_as_much_arithmetic_as_torchvision(theirs: nn.Module, images: list[Tensor]) -> None:
+    counts = []
+    for model in (ours_with(theirs), theirs):
+        with FlopCounterMode(display=False) as counter:
+            model(images)
+        counts.append(counter.get_total_flops())
+    assert counts[1] > 1e9
+    assert abs(counts[0] / counts[1] - 1) < 0.005
 
 
 def test_as_many_parameters_as_torchvision(theirs: nn.Module) -> None:

@@ -13,9 +13,6 @@ from detectors.detector import Detector
 from detectors.images import ImageBatch
 
 CLASSES, SIDE = 3, 96
-SMALL = 3e6
-"""Variants with more parameters take one step and one look; what differs in them is the backbone."""
-
 Targets = list[dict[str, Tensor]]
 
 
@@ -25,13 +22,9 @@ def build(name: str) -> Detector:
     return detectors.build(replace(config, floor=0.01, post=replace(config.post, score_threshold=0.01)), CLASSES)
 
 
-def parameters(name: str) -> int:
-    with torch.device("meta"):
-        return sum(parameter.numel() for parameter in zoo.config(name).build(CLASSES).parameters())
-
-
-SMALL_ONES = [name for name in zoo.names() if parameters(name) < SMALL]
-LARGE_ONES = [name for name in zoo.names() if name not in SMALL_ONES]
+SMALL = [name for name in zoo.names() if "tiny" in name]
+LARGE = [name for name in zoo.names() if "tiny" not in name]
+"""Their parts are those of small ones, on other backbones: they are built, and only slow tests train them."""
 
 
 def target(boxes: list[list[float]], crowd: bool = False) -> dict[str, Tensor]:
@@ -60,7 +53,7 @@ def images() -> Tensor:
     return torch.randint(0, 256, (2, 3, SIDE, SIDE), dtype=torch.uint8)
 
 
-@pytest.fixture(scope="module", params=SMALL_ONES)
+@pytest.fixture(scope="module", params=SMALL)
 def model(request: pytest.FixtureRequest) -> Detector:
     return build(request.param)
 
@@ -70,7 +63,14 @@ def test_is_described(name: str) -> None:
     assert zoo.description(name).endswith(".")
 
 
-def test_loses_and_learns_on_every_kind_of_target(model: Detector, images: Tensor) -> None:
+@pytest.mark.parametrize("name", LARGE)
+def test_large_variants_are_built(name: str) -> None:
+    with torch.device("meta"):
+        model = detectors.build(name, CLASSES)
+    assert sum(parameter.numel() for parameter in model.parameters()) > 5e6
+
+
+def test_learns_on_every_kind_of_target(model: Detector, images: Tensor) -> None:
     model.train()
     for what, targets in TARGETS.items():
         model.zero_grad()
@@ -95,6 +95,16 @@ def test_same_seed_gives_the_same_losses(model: Detector, images: Tensor) -> Non
     model.load_state_dict(state)
 
 
+def test_half_precision_gives_losses_in_single(model: Detector, images: Tensor) -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        losses = model.train()(images, TARGETS["none in one image"])
+    assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values()), losses
+    torch.stack(list(losses.values())).sum().backward()
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        found = model.eval()(images)
+    assert all(values.dtype in (torch.float32, torch.int64) for one in found for values in one.values())
+
+
 @torch.no_grad()
 def test_evaluation_is_raw_predictions_and_post(model: Detector, images: Tensor) -> None:
     model.eval()
@@ -111,7 +121,7 @@ def test_detections_are_valid(model: Detector, images: Tensor) -> None:
         boxes, count = found["boxes"], len(found["scores"])
         assert boxes.shape == (count, 4)
         assert (boxes >= 0).all()
-        assert (boxes <= SIDE).all()
+        assert (boxes <= SIDE + 1e-3).all()
         assert (boxes[:, 2:] > boxes[:, :2]).all()
         assert found["labels"].dtype == torch.int64
         assert ((found["labels"] >= 0) & (found["labels"] < CLASSES)).all()
@@ -153,7 +163,7 @@ def test_state_survives_a_round_trip(model: Detector, images: Tensor) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", LARGE_ONES)
+@pytest.mark.parametrize("name", LARGE)
 def test_large_variants_take_a_step_and_a_look(name: str, images: Tensor) -> None:
     model = build(name)
     losses = model.train()(images, TARGETS["none in one image"])
@@ -163,15 +173,15 @@ def test_large_variants_take_a_step_and_a_look(name: str, images: Tensor) -> Non
     assert same(found, model.post(model.predict_raw(images)))
 
 
-@pytest.mark.parametrize("name", SMALL_ONES)
+@pytest.mark.parametrize("name", SMALL)
 def test_images_of_several_sizes(name: str) -> None:
     torch.manual_seed(0)
     model = build(name)
     images = [torch.rand(3, 90, 64), torch.rand(3, 41, 96)]
     assert all(loss.isfinite() for loss in model.train()(images, TARGETS["one box"]).values())
     for image, found in zip(images, model.eval()(images), strict=True):
-        assert (found["boxes"][:, 2::2] <= image.shape[2]).all()
-        assert (found["boxes"][:, 3::2] <= image.shape[1]).all()
+        assert (found["boxes"][:, 2::2] <= image.shape[2] + 1e-3).all()
+        assert (found["boxes"][:, 3::2] <= image.shape[1] + 1e-3).all()
 
 
 def same(first: Targets, second: Targets) -> bool:

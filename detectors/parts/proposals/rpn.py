@@ -79,33 +79,27 @@ class RPN(Proposer):
 
     @torch.no_grad()
     def _propose(self, anchors: Anchors, logits: Tensor, codes: Tensor, sizes: Tensor) -> Proposals:
-        chosen = self._best_of_levels(anchors, logits)
+        counts = [min(self.config.per_level[not self.training], count) for count in anchors.counts]
+        chosen = _best_of_levels(logits.split(anchors.counts, dim=1), counts)
         scores = logits.gather(1, chosen).sigmoid()
         level = anchors.level[chosen]
         references = anchors.boxes[chosen]
         boxes = self.coder.decode(references, codes.gather(1, chosen[..., None].expand(-1, -1, 4)))
         boxes = clip(boxes, sizes[:, None])
         large = (boxes[..., 2:] - boxes[..., :2] >= self.config.min_size).all(-1)
-        survives = self._survivors(boxes, scores.masked_fill(~large, -1), level, len(anchors.counts)) & large
+        survives = self._survivors(boxes, scores.masked_fill(~large, -1), level, counts) & large
         ranked = scores.masked_fill(~survives, -1)
         best = ranked.topk(min(self.config.count[not self.training], ranked.shape[1]), dim=1)
         pick, valid = best.indices, best.values >= 0
         boxes = boxes.gather(1, pick[..., None].expand(-1, -1, 4)) * valid[..., None]
         return Proposals(boxes=boxes, scores=best.values.clamp(min=0), valid=valid, level=level.gather(1, pick))
 
-    def _best_of_levels(self, anchors: Anchors, logits: Tensor) -> Tensor:
-        """[B, C] int64: the best anchors of every level."""
-        limit, start, chosen = self.config.per_level[not self.training], 0, []
-        for count, level in zip(anchors.counts, logits.split(anchors.counts, dim=1), strict=True):
-            chosen.append(level.topk(min(limit, count), dim=1).indices + start)
-            start += count
-        return torch.cat(chosen, 1)
-
-    def _survivors(self, boxes: Tensor, scores: Tensor, level: Tensor, num_levels: int) -> Tensor:
+    def _survivors(self, boxes: Tensor, scores: Tensor, level: Tensor, counts: Sequence[int]) -> Tensor:
         """[B, C] bool: what NMS leaves of each image's levels."""
         image = torch.arange(len(boxes), device=boxes.device)[:, None]
-        groups = (image * num_levels + level).flatten()
-        kept = grouped_nms(boxes.flatten(0, 1), scores.flatten(), groups, self.config.iou_threshold)
+        groups = (image * len(counts) + level).flatten()
+        known = [*counts] * len(boxes)
+        kept = grouped_nms(boxes.flatten(0, 1), scores.flatten(), groups, self.config.iou_threshold, known)
         return torch.zeros_like(scores, dtype=torch.bool).flatten().index_fill_(0, kept, True).view_as(scores)
 
     def _losses(self, anchors: Anchors, logits: Tensor, codes: Tensor, targets: Targets) -> dict[str, Tensor]:
@@ -120,3 +114,12 @@ class RPN(Proposer):
         )
         cls, box = sampled_losses(judged, self.coder, self.cls_loss, self.loc_loss)
         return {"rpn_cls": cls, "rpn_box": box}
+
+
+def _best_of_levels(levels: Sequence[Tensor], counts: Sequence[int]) -> Tensor:
+    """[B, C] int64: so many of the best anchors of every level [B, A_l]."""
+    start, chosen = 0, []
+    for level, count in zip(levels, counts, strict=True):
+        chosen.append(level.topk(count, dim=1).indices + start)
+        start += level.shape[1]
+    return torch.cat(chosen, 1)
