@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from detectors.config import Count, NonNegative
-from detectors.detector import Detector
+from detectors.detector import Detector, Images
 from detectors.families import DetectorConfig
 from detectors.families.dense_candidates import best_candidates
 from detectors.families.dense_losses import ClsNormaliser, DenseLosses, LocWeight
-from detectors.images import ImageBatch
+from detectors.images import ImageBatch, as_batch
 from detectors.ops.boxes import clip
 from detectors.parts.anchors import Anchors, AnchorsConfig
 from detectors.parts.assign import AssignConfig
@@ -41,6 +41,8 @@ class Config(DetectorConfig):
     """what the classification loss is divided by"""
     hard_negatives: NonNegative | None = None
     """this many negatives a positive, those of highest loss, are trained on; None: all (SSD has 3)"""
+    padded_to: Count = 32
+    """images of a list are padded to sides that this divides; 1 leaves equal images as they are"""
     candidates_per_level: Count = 1000
     """(box, class) pairs of an image's level that become raw predictions, by class score"""
 
@@ -71,13 +73,16 @@ class Dense(Detector):
         cls_loss = self.training_losses.cls_loss
         self.head = config.head.build(
             DenseShape(
-                channels=(self.neck.channels,) * levels,
+                channels=self.neck.widths,
                 anchors=tuple(self.anchors.per_location(level) for level in range(levels)),
                 cls_channels=cls_loss.channels(num_classes),
                 sigmoid=cls_loss.sigmoid,
                 quality_on=config.quality.tower if config.quality else None,
             )
         )
+
+    def as_batch(self, images: Images) -> ImageBatch:
+        return super().as_batch(as_batch(images, self.config.padded_to))
 
     def outputs(self, batch: ImageBatch) -> tuple[DenseOutput, Anchors]:
         """What the network says of each anchor, and the anchors."""

@@ -12,6 +12,11 @@ class Neck(nn.Module):
     channels: int
     strides: tuple[int, ...]
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each level."""
+        return (self.channels,) * len(self.strides)
+
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         raise NotImplementedError
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
-from torchvision.models import detection
+from torchvision.models import detection, vgg16
 
 import detectors
 from detectors import zoo
@@ -30,7 +30,7 @@ def scatter(cls: nn.Conv2d, loc: nn.Conv2d, anchors: int, spread: float, reach: 
 
 def assert_same(ours: list[dict[str, torch.Tensor]], theirs: list[dict[str, torch.Tensor]]) -> None:
     for mine, other in zip(ours, theirs, strict=True):
-        assert 50 < len(other["boxes"])
+        assert len(other["boxes"]) > 50
         torch.testing.assert_close(mine["boxes"], other["boxes"], rtol=0, atol=1e-4)
         torch.testing.assert_close(mine["scores"], other["scores"], rtol=0, atol=1e-4)
         assert torch.equal(mine["labels"] + 1, other["labels"])
@@ -63,6 +63,34 @@ def test_fcos_gives_torchvisions_detections() -> None:
     nn.init.normal_(theirs.head.regression_head.bbox_ctrness.weight, std=0.05)
     with torch.no_grad():
         assert_same(build("fcos_r50_fpn", theirs.state_dict(), 100)(IMAGES), theirs(IMAGES))
+
+
+def test_ssd_gives_torchvisions_detections() -> None:
+    torch.manual_seed(0)
+    theirs = detection.ssd300_vgg16(weights=None, weights_backbone=None, num_classes=CLASSES).eval()
+    heads = zip(theirs.head.classification_head.module_list, theirs.head.regression_head.module_list, strict=True)
+    with torch.no_grad():
+        for cls, loc in heads:
+            cls.bias.view(-1, CLASSES)[:, 0] = 5.0
+            cls.weight.mul_(0.2)
+            loc.weight.mul_(0.5)
+        images = [torch.rand(3, 300, 300, generator=torch.Generator().manual_seed(seed)) for seed in range(2)]
+        assert_same(build("ssd300_vgg16", theirs.state_dict(), 200)(images), theirs(images))
+
+
+def test_ssds_backbone_takes_the_weights_of_a_classifier() -> None:
+    theirs = vgg16(weights=None, num_classes=1)
+    ours = detectors.build("ssd300_vgg16", 3).backbone
+    ours.load_classifier_state(theirs.state_dict())
+    assert torch.equal(ours.state_dict()["features.0.weight"], theirs.features[0].weight)
+    assert torch.equal(ours.state_dict()["conv5.5.bias"], theirs.features[28].bias)
+
+
+def test_ssd512_has_the_default_boxes_of_its_paper() -> None:
+    model = detectors.build("ssd512_vgg16", 3).eval()
+    _, anchors = model.outputs(model.as_batch(torch.rand(1, 3, 512, 512)))
+    assert anchors.shapes == ((64, 64), (32, 32), (16, 16), (8, 8), (4, 4), (2, 2), (1, 1))
+    assert len(anchors) == 24564
 
 
 def test_fcos_assigns_locations_as_torchvision_does() -> None:
@@ -104,8 +132,11 @@ def test_weights_of_another_detector_are_refused() -> None:
         load_torchvision_state(detectors.build("retinanet_tiny", 1), {"roi_heads.box_head.fc6.weight": torch.zeros(1)})
 
 
-@pytest.mark.parametrize(("variant", "theirs"), [("retinanet_r50_fpn", 34.014999), ("fcos_r50_fpn", 32.269600)])
+@pytest.mark.parametrize(
+    ("variant", "theirs"), [("retinanet_r50_fpn", 34.014999), ("fcos_r50_fpn", 32.269600), ("ssd300_vgg16", 35.641826)]
+)
 def test_parameters_are_as_many_as_torchvision_publishes(variant: str, theirs: float) -> None:
     """In millions, with its 91 channels of classes; frozen normalisation has no parameters."""
-    ours = sum(parameter.numel() for parameter in detectors.build(variant, 91).parameters()) / 1e6
+    model = detectors.build(variant, 90 if variant.startswith("ssd") else 91)
+    ours = sum(parameter.numel() for parameter in model.parameters()) / 1e6
     assert ours == pytest.approx(theirs, rel=0.005)

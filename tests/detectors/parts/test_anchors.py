@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.anchor_utils import AnchorGenerator, DefaultBoxGenerator
 from torchvision.models.detection.image_list import ImageList
 
-from detectors.parts.anchors import Anchors
+from detectors.parts.anchors import Anchors, default_boxes
 from detectors.parts.anchors.grid import Config
 
 CPU = torch.device("cpu")
@@ -67,3 +67,25 @@ def test_bad_anchors_name_the_field(fields: dict[str, object], words: str) -> No
 def test_levels_that_differ_from_the_neck_are_named() -> None:
     with pytest.raises(ValueError, match=r"2 levels, the neck gives 1"):
         Config(sizes=SIZES).build()([(8, 8)], (64, 64), CPU)
+
+
+def test_default_boxes_are_those_of_torchvision() -> None:
+    ratios: tuple[tuple[int, ...], ...] = ((2,), (2, 3), (2,))
+    shapes, steps, sizes = [(38, 38), (19, 19), (1, 1)], (8, 16, 300), (21, 45, 261, 315)
+    theirs = DefaultBoxGenerator(
+        [list(level) for level in ratios], scales=[size / 300 for size in sizes], steps=list(steps)
+    )(ImageList(torch.zeros(1, 3, 300, 300), [(300, 300)]), [torch.zeros(1, 1, *shape) for shape in shapes])[0]
+    maker = default_boxes.Config(sizes=sizes, ratios=ratios, steps=steps, longest=300).build()
+    ours = maker(shapes, (300, 300), CPU)
+    torch.testing.assert_close(ours.boxes, theirs, rtol=0, atol=1e-4)
+    assert ours.counts == tuple(
+        rows * columns * maker.per_location(level) for level, (rows, columns) in enumerate(shapes)
+    )
+
+
+def test_default_boxes_of_uneven_levels_are_refused() -> None:
+    with pytest.raises(ValueError, match="have 2, 2 and 1 entries"):
+        default_boxes.Config(sizes=(8, 16), ratios=((2,), (2,)), steps=(8,), longest=64)
+    maker = default_boxes.Config(sizes=(8, 16), ratios=((2,),), steps=(8,), longest=64).build()
+    with pytest.raises(ValueError, match="1 levels, the neck gives 2"):
+        maker([(2, 2), (1, 1)], (16, 16), CPU)
