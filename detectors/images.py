@@ -9,7 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class ImageBatch:
-    """Images padded at the right and at the bottom to one size; `sizes` holds the (height, width) of each before that."""
+    """Images padded at the right and the bottom to one size; `sizes` holds (height, width) of each before that."""
 
     pixels: Tensor
     sizes: tuple[tuple[int, int], ...]

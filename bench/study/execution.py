@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bench.score.coco import ABSENT
-from bench.study.cache import ERROR, StepCache
+from bench.study.cache import ERROR, TRACEBACK, StepCache
 from bench.study.graph import Cell, Kind, Step, unique_steps
 from bench.study.live import LiveTable
 from bench.study.state import CellState, Status, reason_of
@@ -86,6 +86,7 @@ class Execution:
             try:
                 ray.get(reference)
             except Exception as error:
+                (self.cache.folder(step) / TRACEBACK).write_text(str(error))
                 self._end(step, reason_of(error))
             else:
                 self._end(step, "")
