@@ -73,9 +73,12 @@ class IoUNet(Quality):
         raw = context.raw.with_quality(iou=iou.clamp(0, 1))
         if self.refine is None:
             return raw
+        exact = self.pool.on([level.float() for level in context.features])
 
         def rate(boxes: Tensor, image: Tensor, labels: Tensor) -> Tensor:
-            return self._iou(self.judge(pool(boxes, image), labels))
+            """In single precision: gains of a step are smaller than what autocast keeps."""
+            with torch.autocast(boxes.device.type, enabled=False):
+                return self._iou(self.judge(exact(boxes.float(), image), labels))
 
         refined = self.refine(raw, rate, context.regress)
         return replace(refined, boxes=clip(refined.boxes, context.sizes[refined.image]))
