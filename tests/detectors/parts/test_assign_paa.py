@@ -124,21 +124,22 @@ def slow_fsr(losses: list[float], level: list[int], config: fsr.Config) -> dict[
     return {i: 1 for i, loss in enumerate(losses) if math.exp(-loss) > config.score}
 
 
-@pytest.mark.parametrize(
-    ("config", "judge"),
-    [
-        (fnp.Config(crowd_coverage=1.0, rescue=False), slow_fnp),
-        (fnp.Config(crowd_coverage=1.0, rescue=False, count=3), slow_fnp),
-        (fsr.Config(crowd_coverage=1.0, rescue=False), slow_fsr),
-        (fsr.Config(crowd_coverage=1.0, rescue=False, score=0.5), slow_fsr),
-    ],
-)
-def test_rivals_equal_their_slow_references(config: Any, judge: Any) -> None:
+RIVALS: list[tuple[str, dict[str, Any]]] = [
+    ("fnp", {}),
+    ("fnp", {"count": 3}),
+    ("fsr", {}),
+    ("fsr", {"score": 0.5}),
+]
+
+
+@pytest.mark.parametrize(("kind", "fields"), RIVALS)
+def test_rivals_equal_their_slow_references(kind: str, fields: dict[str, Any]) -> None:
+    config = {"fnp": fnp, "fsr": fsr}[kind].Config(crowd_coverage=1.0, rescue=False, **fields)
+    judge = {"fnp": slow_fnp, "fsr": slow_fsr}[kind]
     assigner = config.build()
     for seed in range(110):
         listed, targets, losses = cases(seed)
-        found = assigner(ANCHORS, targets, given(losses))
-        assert_equal(found, listed, losses, config, judge)
+        assert_equal(assigner(ANCHORS, targets, given(losses)), listed, losses, config, judge)
 
 
 def decide(losses: list[float], **fields: Any) -> list[int]:
