@@ -1,0 +1,1 @@
+"""Pictures of an evaluation, as PNG files beside the numbers they show."""

@@ -1,0 +1,66 @@
+"""What every picture shares: a figure without global state, one look, and the numbers it shows in a file beside it."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C564B")
+"""told apart by people who see few colours"""
+GREY = "#666666"
+DPI = 150
+
+
+@dataclass(frozen=True)
+class Picture:
+    figure: Figure
+    data: list[dict[str, Any]]
+    """the numbers that are drawn, a row each"""
+
+    def save(self, path: Path) -> list[Path]:
+        """`path`.png and `path`.csv."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        png, table = path.with_name(path.name + ".png"), path.with_name(path.name + ".csv")
+        self.figure.savefig(png, dpi=DPI, metadata={"Software": "locbench"})
+        with table.open("w", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(self.data[0]) if self.data else [])
+            writer.writeheader()
+            writer.writerows(self.data)
+        return [png, table]
+
+
+def panels(columns: int = 1, *, width: float = 5.2, height: float = 4.0) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(width * columns, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = [figure.add_subplot(1, columns, i + 1) for i in range(columns)]
+    for one in axes:
+        plain(one)
+    return figure, axes
+
+
+def plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GREY)
+    axes.tick_params(colors="#333333", labelsize=9)
+    axes.grid(axis="y", color="#E4E4E4", linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def label(axes: Axes, title: str, x: str, y: str) -> None:
+    axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
+    axes.set_xlabel(x, fontsize=10)
+    axes.set_ylabel(y, fontsize=10)
+
+
+def legend(axes: Axes, names: Sequence[str], **where: Any) -> None:
+    if len(names) > 1:
+        axes.legend(frameon=False, fontsize=9, **where)
+
+
+def colour(number: int) -> str:
+    return COLOURS[number % len(COLOURS)]
