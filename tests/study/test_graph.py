@@ -1,0 +1,88 @@
+"""What makes two steps the same work, and what makes them different."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.config.overrides import settings_from_command_line
+from bench.study.graph import Cell, Splits, cells, data_digest, unique_steps
+from bench.study.spec import Study, load_study
+
+STUDY = """title: t
+data: {kind: synthetic}
+variant: faster_rcnn_tiny
+rows:
+  base: {}
+  post_only: {detector.post.score_threshold: 0.1}
+  lower_floor: {detector.floor: 0.01}
+  other_lr: {train.lr: 0.5}
+  other_data: {data.seed: 9}
+  watched: {train.log_every: 7}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "study.yaml"
+    path.write_text(STUDY)
+    return path
+
+
+def plan(study: Study, fingerprint: str = "f") -> dict[str, Cell]:
+    splits = {
+        data_digest(row): Splits("/t", "/v", f"{fingerprint}-{data_digest(row)}", f"{fingerprint}v", 3)
+        for row in study.rows
+    }
+    return {f"{cell.row.name}/{cell.seed}": cell for cell in cells(study, splits)}
+
+
+def names(cell: Cell) -> list[str]:
+    return [step.name for step in cell.steps]
+
+
+def test_rows_share_what_does_not_differ(file: Path) -> None:
+    found = plan(load_study(file))
+    base = names(found["base/0"])
+    assert names(found["post_only/0"])[:2] == base[:2]
+    assert names(found["post_only/0"])[2] != base[2]
+    assert names(found["lower_floor/0"])[0] == base[0], "the floor acts after training"
+    assert names(found["lower_floor/0"])[1] != base[1]
+    assert names(found["watched/0"]) == base, "how often one looks is no part of the result"
+    for other in ("other_lr/0", "other_data/0"):
+        assert not set(names(found[other])) & set(base)
+
+
+def test_seeds_and_data_are_part_of_the_identity(file: Path) -> None:
+    study = load_study(file, seeds=2)
+    found = plan(study)
+    assert not set(names(found["base/0"])) & set(names(found["base/1"]))
+    assert not set(names(found["base/0"])) & set(names(plan(study, "g")["base/0"]))
+
+
+def test_paths_are_no_part_of_the_identity(file: Path) -> None:
+    study = load_study(file)
+    here, there = (
+        cells(study, {data_digest(row): Splits(f"{root}/t", f"{root}/v", "f", "g", 3) for row in study.rows})
+        for root in ("/a", "/b")
+    )
+    assert [names(cell) for cell in here] == [names(cell) for cell in there]
+
+
+def test_every_step_comes_once_and_after_what_it_needs(file: Path) -> None:
+    steps = list(unique_steps(list(plan(load_study(file, seeds=2)).values())))
+    seen: set[str] = set()
+    for step in steps:
+        assert step.name not in seen
+        assert set(step.needs) <= seen
+        seen.add(step.name)
+    assert sum(step.kind == "train" for step in steps) == 2 * 3
+
+
+def test_cells_go_seed_by_seed_so_that_a_first_table_stands_early(file: Path) -> None:
+    assert [cell.seed for cell in plan(load_study(file, seeds=2)).values()] == [0] * 6 + [1] * 6
+
+
+def test_settings_apply_to_all_rows_and_rows_can_be_chosen(file: Path) -> None:
+    study = load_study(file, rows=["base", "other_lr"], overrides=settings_from_command_line(["train.lr=0.25"]))
+    assert [row.name for row in study.rows] == ["base", "other_lr"]
+    assert {row.recipe.train.lr for row in study.rows} == {0.25}
