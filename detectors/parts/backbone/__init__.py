@@ -6,9 +6,9 @@ from functools import partial
 from typing import Literal
 
 from torch import Tensor, nn
-from torchvision.ops import FrozenBatchNorm2d
 
 from detectors.config import PartConfig
+from detectors.parts.backbone.frozen_norm import FrozenNorm
 from detectors.sync_norm import SyncBatchNorm
 
 Norm = Literal["frozen", "train", "sync"]
@@ -54,5 +54,5 @@ class BackboneConfig(PartConfig):
 
 def norm_layer(norm: Norm, eps: float) -> Callable[[int], nn.Module]:
     """What makes a normalisation from its number of channels; each kind reads the state of the others."""
-    kind = {"frozen": FrozenBatchNorm2d, "train": nn.BatchNorm2d, "sync": SyncBatchNorm}[norm]
+    kind = {"frozen": FrozenNorm, "train": nn.BatchNorm2d, "sync": SyncBatchNorm}[norm]
     return partial(kind, eps=eps)

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 from torchvision import models
-from torchvision.ops import FeaturePyramidNetwork
+from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP6P7
 
 from detectors.parts.backbone import BackboneConfig, resnet, timm, tiny, vgg16
+from detectors.parts.backbone.frozen_norm import FrozenNorm
 from detectors.parts.neck import fpn, none
 
 IMAGE = torch.rand(1, 3, 128, 96, generator=torch.Generator().manual_seed(0))
@@ -93,6 +94,19 @@ def test_frozen_normalisation_has_no_parameters_and_its_own_eps() -> None:
     backbone = resnet.Config(layout="resnet18", norm_eps=0.0).build()
     assert not any("bn" in name for name, _ in backbone.named_parameters())
     assert {module.eps for module in backbone.modules() if hasattr(module, "eps")} == {0.0}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_frozen_normalisation_is_that_of_torchvision(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    theirs, ours = FrozenBatchNorm2d(8, eps=0.1), FrozenNorm(8, eps=0.1)
+    for buffer in theirs.buffers():
+        buffer.uniform_(0.5, 2)
+    ours.load_state_dict(theirs.state_dict() | {"num_batches_tracked": torch.tensor(3)})
+    features = torch.randn(2, 8, 5, 5).to(dtype)
+    assert ours(features).dtype == dtype
+    tolerance = {"atol": 1e-6, "rtol": 1e-6} if dtype == torch.float32 else {"atol": 0.05, "rtol": 0.02}
+    torch.testing.assert_close(ours(features).float(), theirs(features.float()), **tolerance)
 
 
 def test_a_network_that_timm_does_not_know() -> None:
