@@ -71,7 +71,7 @@ def _open_database(uri: str) -> MlflowClient:
             remedy = f"keep a copy, then run: mlflow db upgrade {shown} (if it is newer than this MLflow, upgrade that)"
             raise UserError("was made by another version of MLflow", where=shown, remedy=remedy) from error
         if isinstance(error, ModuleNotFoundError):
-            remedy = "pip install 'locbench[postgres]'" if "psycopg2" in text else "install its driver"
+            remedy = "pip install 'locbench[postgres]'" if "psycopg" in text else "install its driver"
             raise UserError(text, where=shown, remedy=remedy) from error
         remedy = "check the address, and that the file is a database of MLflow"
         raise UserError(f"cannot be opened as a tracking database: {text[:200]}", where=shown, remedy=remedy) from error

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.errors import StepFailed, UserError
-from bench.track.connect import connect, database_uri
+from bench.track.connect import connect, database_uri, with_driver
 from bench.track.reading import studies
 from bench.track.view import VIEW
 
@@ -45,6 +45,7 @@ def running(uri: str, root: Path, port: int) -> Iterator[str]:
 
 def start(uri: str, root: Path, port: int) -> subprocess.Popen[bytes]:
     """A process of its own that answers on the port. Its workers are in its process group."""
+    uri = with_driver(uri)
     _check_free(port)
     connect(uri, root.resolve())
     log = root / "mlflow-server.log"

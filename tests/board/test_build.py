@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import sample
 
 from bench.board.board import Row
 from bench.board.build import build
 from bench.board.group import Extras
 from bench.track.record import RunRecord, StudyRecord
+from tests.board import sample
 
 
 def record(row: str, ap: float | None, seed: int | None = 0, **more: object) -> RunRecord:

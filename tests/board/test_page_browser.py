@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sample
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -14,6 +13,7 @@ from bench.board.build import build
 from bench.board.group import Extras
 from bench.board.page import write_page
 from bench.track.record import RunRecord, StudyRecord
+from tests.board import sample
 
 
 @pytest.fixture(scope="module")

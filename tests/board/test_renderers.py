@@ -5,7 +5,6 @@ import io
 
 import pandas as pd
 import pytest
-import sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from bench.board.render import leaderboard, render
 from bench.board.terminal import to_terminal
 from bench.errors import UserError
 from bench.track.record import RunRecord, StudyRecord
+from tests.board import sample
 
 EVIL = (
     "=cmd|' /C calc'!A0 \\input{/etc/passwd} $x_1^2$ 100% #1 & | `code` *b* "
