@@ -26,7 +26,19 @@ class Check:
 
 def check_all() -> Iterator[Check]:
     """Every check in turn; one that breaks is itself a finding."""
-    checks: tuple[Callable[[], Check], ...] = (python, torch, gpu, nccl, ray, mlflow, scorer, disk, memory, temporary)
+    checks: tuple[Callable[[], Check], ...] = (
+        python,
+        torch,
+        gpu,
+        nccl,
+        ray,
+        mlflow,
+        scorer,
+        data,
+        disk,
+        memory,
+        temporary,
+    )
     for check in checks:
         try:
             yield check()
@@ -96,6 +108,18 @@ def scorer() -> Check:
     return Check(
         "scorer", True, f"faster-coco-eval {version('faster-coco-eval')}, pycocotools {version('pycocotools')}"
     )
+
+
+def data() -> Check:
+    """Makes one scene and decodes it: what every reader of a store relies on."""
+    from bench.data.decode import decode
+    from bench.data.formats import synthetic
+    from bench.data.report import Report
+
+    row = next(synthetic.Config(train=1).build("train").chunk(0, 1).rows(Report()))
+    shape = tuple(decode(row.image).shape)
+    well = shape == (3, row.height, row.width)
+    return Check("data", well, f"images decode ({len(row.boxes)} objects in a scene of {row.width} x {row.height})")
 
 
 def disk() -> Check:

@@ -1,6 +1,7 @@
 """What `evaluate` and `rescore` print."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from bench.cli.listing import table, text
@@ -34,3 +35,10 @@ def settings(rescored: Sequence[Rescored]) -> str:
 
 def name(changes: Mapping[str, Any]) -> str:
     return ",".join(f"{key}={value}" for key, value in changes.items())
+
+
+def draw(scores: Scores, folder: Path, data: Path) -> list[Path]:
+    """All pictures of an evaluation; galleries too where the data hold the images."""
+    from bench.score.pictures import report
+
+    return report.draw(scores, folder, name=folder.name, load=report.images_of_store(data) if data.is_dir() else None)

@@ -18,6 +18,7 @@ def evaluate(
     protocol: Annotated[str, typer.Option(help="coco, coco-masks, voc2007, voc2012, cityscapes, …")] = "coco",
     compare: Annotated[bool, typer.Option("--compare", help="Differences to the first, with intervals.")] = False,
     per_class: Annotated[bool, typer.Option("--per-class", help="Also the numbers of each class.")] = False,
+    pictures: Annotated[Path | None, typer.Option(help="Draw curves, errors and examples into this folder.")] = None,
     json: Annotated[Path | None, typer.Option("--json", help="Write all numbers to this file.")] = None,
 ) -> None:
     """Score detections of any model by a protocol."""
@@ -33,6 +34,9 @@ def evaluate(
     for path, scores in zip(detections[1:], found[1:], strict=True) if compare else ():
         typer.echo(f"{path} against {detections[0]}")
         typer.echo("\n".join(f"  {line.line()}" for line in compared(found[0], scores)))
+    if pictures is not None:
+        for path, scores in zip(detections, found, strict=True):
+            typer.echo("\n".join(map(str, score_texts.draw(scores, pictures / path.stem, data))))
     if json is not None:
         numbers = [
             {"file": str(path), "metrics": s.metrics, "per_class": s.per_class}

@@ -8,12 +8,12 @@ from bench.study.graph import Cell, Splits, data_digest
 from bench.study.provenance import provenance
 from bench.study.spec import Study
 from bench.study.state import CellState
-from bench.study.work import CURVES, DETECTIONS
+from bench.study.work import CURVES, DETECTIONS, GALLERY
 from bench.track.record import Published
 from bench.track.tracker import Tracker
 
 PERCENT = 100.0
-ARTIFACTS = (CURVES, DETECTIONS)
+ARTIFACTS = (CURVES, DETECTIONS, GALLERY)
 
 
 class Recorder:

@@ -13,7 +13,10 @@ from bench.data.store import Store
 from bench.score.detections import Detections
 from bench.score.detections_file import write_parquet
 from bench.score.evaluate import evaluate
+from bench.score.pictures.gallery import gallery
+from bench.score.pictures.report import images_of_store
 from bench.score.raw_file import RawFile, RawHeader, RawWriter
+from bench.score.scores import Scores
 from bench.score.summary import summary
 from bench.study.cache import finish, write_json
 from bench.study.graph import Prediction, Scoring, Step
@@ -30,6 +33,7 @@ from detectors.detector import Detector
 RAW = "raw"
 DETECTIONS = "detections.parquet"
 CURVES = "scores.json"
+GALLERY = "gallery"
 PREDICT_BATCH = 8
 POST_BATCH = 64
 TIMED_IMAGES = 20
@@ -82,7 +86,15 @@ def score_step(work: Scoring, folder: Path, predicted: Path) -> None:
     write_parquet(folder / DETECTIONS, detections)
     scores = evaluate(detections, store, work.protocol)
     write_json(folder / CURVES, summary(scores, store.fingerprint))
+    _draw_examples(scores, store, folder / GALLERY)
     finish(folder, {"metrics": scores.metrics, "per_class": scores.per_class, "protocol": scores.protocol})
+
+
+def _draw_examples(scores: Scores, store: Store, folder: Path) -> None:
+    """The images on which the detector does worst and best, with what was there and what was found."""
+    load = images_of_store(store.path)
+    for order in ("worst", "best"):
+        gallery(scores, load, order).save(folder / order)
 
 
 def _cost(model: Detector, store: Store, job: Job, place: Place) -> dict[str, float]:
