@@ -1,1 +1,2 @@
-"""Speed and memory beside named peers. A suite is a file here with `cases(device)`, which yields `harness.Case`s."""
+"""Speed and memory beside named peers. A suite is a file here: `cases(device)` yields what the harness measures,
+`comparisons(options)` measures by itself."""

@@ -4,9 +4,10 @@ import gc
 import importlib
 import pkgutil
 import platform
+import re
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -85,11 +86,11 @@ class Options:
 
 
 def suites() -> dict[str, str]:
-    """Name and description of each suite: the modules of this folder that offer `cases`."""
+    """Name and description of each suite: the modules of this folder that offer `cases` or `comparisons`."""
     found = {}
     for module in pkgutil.iter_modules(bench.perf.__path__):
         source = Path(bench.perf.__path__[0], f"{module.name}.py").read_text()
-        if "\ndef cases(" in source:
+        if re.search(r"^def (cases|comparisons)\(", source, re.MULTILINE):
             found[module.name] = source.split('"""')[1].splitlines()[0]
     return found
 
@@ -103,8 +104,11 @@ def measure(suite: str, options: Options) -> Iterator[Comparison]:
     """Like `run`, case by case as they come."""
     if suite not in suites():
         raise UserError(f"no suite is called {suite!r}", where="locbench perf", remedy=remedy(suite, suites()))
-    cases: Callable[[torch.device], Iterable[Case]] = importlib.import_module(f"bench.perf.{suite}").cases
-    for case in cases(options.device):
+    module = importlib.import_module(f"bench.perf.{suite}")
+    if hasattr(module, "comparisons"):
+        yield from module.comparisons(options)
+        return
+    for case in module.cases(options.device):
         if options.only in case.name:
             yield compare(case, options, suite)
 
@@ -125,7 +129,7 @@ def compare(case: Case, options: Options, suite: str = "") -> Comparison:
         for side, own in zip(sides, times, strict=True):
             own.append(_timed(side, options.device))
     timings = [
-        _timing(own, case.items, peak_memory_mb(side, options.device)) for own, side in zip(times, sides, strict=True)
+        timing(own, case.items, peak_memory_mb(side, options.device)) for own, side in zip(times, sides, strict=True)
     ]
     ours, peer = timings[0], timings[1] if case.peer else None
     ratio = peer.median_ms / ours.median_ms if peer else None
@@ -140,9 +144,9 @@ def close(ours: Any, peer: Any, tolerance: float = 1e-5) -> str:
             raise Disagreement(f"the outputs differ in shape: {tuple(a.shape)} and {tuple(b.shape)}")
         scale = max(1.0, float(b.abs().max())) if b.numel() else 1.0
         difference = float((a.double() - b.double()).abs().max()) / scale if a.numel() else 0.0
+        if not difference <= tolerance:
+            raise Disagreement(f"the outputs differ by {difference:.2g}, more than {tolerance:g}")
         worst = max(worst, difference)
-    if not worst <= tolerance:
-        raise Disagreement(f"the outputs differ by {worst:.2g}, more than {tolerance:g}")
     return "equal" if worst == 0 else f"within {worst:.1g}"
 
 
@@ -186,7 +190,8 @@ def _timed(side: Callable[[], Any], device: torch.device) -> float:
     return (time.perf_counter() - started) * 1e3
 
 
-def _timing(times: list[float], items: int, peak_mb: float | None) -> Timing:
+def timing(times: list[float], items: int, peak_mb: float | None) -> Timing:
+    """Of calls that took so many milliseconds."""
     measured = torch.tensor(times, dtype=torch.float64)
     median = statistics.median(times)
     low, high, p95 = torch.quantile(measured, torch.tensor([0.25, 0.75, 0.95], dtype=torch.float64)).tolist()

@@ -1,7 +1,7 @@
 """Measured comparisons as a table for people."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -26,15 +26,18 @@ def row(comparison: Comparison) -> list[str]:
     rate = f"{ours.rate:.3g} {comparison.unit}/s"
     cells = [comparison.case, _ms(ours.median_ms), _ms(ours.p95_ms), f"{ours.spread:.0%}", rate, _memory(ours)]
     if peer is None:
-        return [*cells, "", "", "", "", comparison.note]
+        return [*cells, "", "", "", "", ""]
     ratio = f"x{comparison.ratio:.2f}"
     return [*cells, comparison.peer_name, _ms(peer.median_ms), _memory(peer), ratio, comparison.agreement]
 
 
-def show(comparisons: Iterable[Comparison], title: str = "") -> None:
-    """Without a terminal the table is as wide as it needs to be."""
+def show(comparisons: Sequence[Comparison], title: str = "") -> None:
+    """Notes stand below the table. Without a terminal the table is as wide as it needs to be."""
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(table(comparisons, title))
+    for comparison in comparisons:
+        if comparison.note:
+            console.print(f"{comparison.case}: {comparison.note}", highlight=False)
 
 
 def _ms(milliseconds: float) -> str:
