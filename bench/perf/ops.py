@@ -1,7 +1,7 @@
 """The functional API beside torchvision, scikit-learn and plain loops."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
@@ -96,14 +96,12 @@ def _mixture(device: torch.device) -> Iterator[Case]:
     losses = torch.rand(objects, most, generator=generator) ** 2 * 3
     valid = torch.arange(most) < torch.randint(20, most + 1, (objects, 1), generator=generator)
     ours, mask = losses.to(device), valid.to(device)
-    try:
-        from sklearn.mixture import GaussianMixture
-    except ImportError:
+    if find_spec("sklearn") is None:
         return
     yield Case(
         name=f"fit_two_gaussians {objects} objects",
         ours=lambda: fit_two_gaussians(ours, mask)[0],
-        peer=lambda: _sklearn_labels(GaussianMixture, losses, valid),
+        peer=lambda: _sklearn_labels(losses, valid),
         peer_name="scikit-learn",
         agree=lambda here, there: close(here.cpu().double(), there.double(), 0.0),
         items=objects,
@@ -111,11 +109,14 @@ def _mixture(device: torch.device) -> Iterator[Case]:
     )
 
 
-def _sklearn_labels(mixture: Any, losses: Tensor, valid: Tensor) -> Tensor:
+def _sklearn_labels(losses: Tensor, valid: Tensor) -> Tensor:
+    from sklearn.mixture import GaussianMixture
+
     labels = torch.full(losses.shape, -1)
     for row, (values, mask) in enumerate(zip(losses, valid, strict=True)):
         own = values[mask].double().numpy()[:, None]
-        model = mixture(2, weights_init=[0.5, 0.5], means_init=[own.min(0), own.max(0)], precisions_init=[[[1.0]]] * 2)
+        start = {"weights_init": [0.5, 0.5], "means_init": [own.min(0), own.max(0)], "precisions_init": [[[1.0]]] * 2}
+        model = GaussianMixture(2, **start)
         labels[row, mask] = torch.from_numpy(model.fit(own).predict(own)).long()
     return labels
 
