@@ -14,14 +14,18 @@ from bench.board.board import Board
 from bench.board.page_data import page_data
 
 FILES = Path(__file__).with_name("page_files")
-SCRIPTS = ("dom.js", "charts.js", "figures.js", "details.js", "table.js", "app.js")
+SCRIPTS = ("charts.js", "figures.js", "details.js", "table.js", "app.js")
 
 
 def write_page(board: Board, path: Path) -> Path:
-    """Writes the page at once, or not at all."""
+    return write_text(path, to_html(board))
+
+
+def write_text(path: Path, text: str) -> Path:
+    """The whole file at once, or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(to_html(board), encoding="utf-8")
+    unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(path)
     return path
 
@@ -33,7 +37,7 @@ def to_html(board: Board) -> str:
 def page(template: str, data: dict[str, Any], scripts: tuple[str, ...], **more: Any) -> str:
     """A template of `page_files` with its data, the style and scripts, and a policy that forbids anything else."""
     style = _read("style.css")
-    script = "\n".join(_read(name) for name in scripts)
+    script = "\n".join(_read(name) for name in ("dom.js", "theme.js", *scripts))
     return _template(template).render(
         data=embedded(data),
         style=style,

@@ -11,8 +11,8 @@ from bench.board.metrics import metric_of
 
 ROWS_WITH_CURVES = 200
 POINTS_A_CURVE = 26
-PICTURE_BYTES = 1_000_000
-PICTURE_SIDE = 480
+PICTURE_BYTES = 1_500_000
+PICTURE_SIDE = 1000
 AXES = 5
 
 Json = dict[str, Any]
@@ -143,7 +143,7 @@ def _small(picture: Picture) -> bytes:
         with Image.open(picture.path) as image:
             small = image.convert("RGB")
             small.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
-            small.save(out, "WEBP", quality=72)
+            small.save(out, "WEBP", quality=60)
     except OSError:
         return b""
     return out.getvalue()

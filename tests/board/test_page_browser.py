@@ -230,12 +230,12 @@ def test_an_empty_board_says_so(watched: Any, tmp_path: Path) -> None:
 
 
 def test_pictures_travel_inside_the_page(watched: Any, tmp_path: Path) -> None:
-    Image.new("RGB", (900, 600), "navy").save(tmp_path / "street_7.png")
+    Image.new("RGB", (1800, 1200), "navy").save(tmp_path / "street_7.png")
     (tmp_path / "broken.png").write_text("not a picture")
     pictures = (Picture(tmp_path / "street_7.png", "street 7"), Picture(tmp_path / "broken.png", "broken"))
     record = RunRecord(study="s", row="a", seed=0, status="done", metrics={"AP": 0.5}, run_id="1")
     path = write_page(build([record], extras={"1": Extras(pictures=pictures)}), tmp_path / "b.html")
     page = watched.open(path, "#row=s%2F%2Fa")
-    assert page.get_by_alt_text("street 7").evaluate("image => image.naturalWidth") == 480
+    assert page.get_by_alt_text("street 7").evaluate("image => image.naturalWidth") == 1000
     assert page.locator("img").count() == 1
     watched.check_quiet(path)
