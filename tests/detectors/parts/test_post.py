@@ -136,6 +136,11 @@ def test_boxes_without_extent_are_dropped() -> None:
     assert len(standard.Config(min_size=0).build()(found)[0]["scores"]) == 2
 
 
+def test_a_candidate_at_the_threshold_takes_no_part() -> None:
+    found = replace(raw(count=2, images=1), scores=torch.tensor([0.5, 0.5 + 1e-6]))
+    assert len(standard.Config(score_threshold=0.5, suppress=none.Config()).build()(found)[0]["scores"]) == 1
+
+
 def test_iou_guided_suppression_gives_a_cluster_its_best_class_score() -> None:
     boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 9], [30, 30, 40, 40]])
     found = Raw(
