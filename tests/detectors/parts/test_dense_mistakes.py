@@ -56,7 +56,10 @@ CHECKS: dict[str, Checks] = {
     LOSS + "focal": (
         test_loss_basic,
         "focal",
-        [lambda: test_loss_basic.test_focal_equals_the_formula_and_torchvision({"alpha": 0.4, "gamma": 1.5})],
+        [
+            lambda: test_loss_basic.test_focal_equals_the_formula_and_torchvision({"alpha": 0.4, "gamma": 1.5}),
+            lambda: test_loss_basic.test_the_derivative_of_focal_is_that_of_its_value(0.5),
+        ],
     ),
     LOSS + "cross_entropy": (
         test_loss_basic,
@@ -134,9 +137,11 @@ MISTAKES: dict[str, list[tuple[str, str]]] = {
         ("(scale >= least) & (scale <= greatest)", "(scale <= greatest)"),
     ],
     LOSS + "focal": [
-        ("(2 * self.alpha - 1)", "(1 - 2 * self.alpha)"),
-        ("** self.gamma", "** 2"),
-        ("torch.where(positive, -logits, logits)", "torch.where(positive, logits, -logits)"),
+        ("logits, 1 - alpha, gamma", "logits, alpha, gamma"),
+        ("wrong.pow(gamma)", "wrong.pow(2)"),
+        ("_curve(-logits.gather", "_curve(logits.gather"),
+        ("positive, -own_slope", "positive, own_slope"),
+        (".mul_(gamma).add_(wrong)", ".add_(wrong)"),
     ],
     LOSS + "cross_entropy": [
         ("logits.shape[-1] - 1, labels", "0, labels"),

@@ -41,6 +41,13 @@ def test_focal_equals_the_formula_and_torchvision(fields: dict[str, float]) -> N
         assert float(values[0, 0]) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_the_derivative_of_focal_is_that_of_its_value(gamma: float) -> None:
+    loss = focal.Config(alpha=0.3, gamma=gamma).build()
+    logits, labels = cases(5, rows=6)
+    assert torch.autograd.gradcheck(lambda x: loss(x, labels), logits.requires_grad_())
+
+
 def test_focal_stays_finite_with_finite_gradients_at_extreme_logits() -> None:
     for dtype in (torch.float32, torch.bfloat16):
         logits = torch.tensor([[80.0, -80.0], [-80.0, 80.0]], dtype=dtype, requires_grad=True)
