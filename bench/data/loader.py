@@ -11,12 +11,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from bench.data import sample as samples
 from bench.data.augment import augment, generator
+from bench.data.batch import padded
 from bench.data.input import InputConfig
 from bench.data.sample import Sample
 from bench.data.sampler import Plan, TrainSampler
 from bench.data.store import Store
 from bench.errors import UserError
-from detectors.images import ImageBatch, as_batch
+from detectors.images import ImageBatch
 
 Target = dict[str, Tensor]
 TrainBatch = tuple[ImageBatch, list[Target], Tensor]
@@ -133,7 +134,7 @@ class _TrainData(Dataset[Any]):
             augment(samples.load(self.store, row, self.config), self.config, generator(self.seed, plan.epoch, row))
             for row in plan.rows
         ]
-        images = as_batch([sample.pixels for sample in made], self.config.multiple_of)
+        images = padded([sample.pixels for sample in made], self.config.multiple_of)
         return plan, images, [_target(sample) for sample in made]
 
 
@@ -148,7 +149,7 @@ class _EvalData(Dataset[Any]):
             height, width = self.config.target_size(*sample.size, self.config.eval_size())
             scales.append((width / sample.size[1], height / sample.size[0]))
             images.append(samples.resize(sample, height, width).pixels)
-        return as_batch(images, self.config.multiple_of), np.array(scales, np.float32), plan.rows
+        return padded(images, self.config.multiple_of), np.array(scales, np.float32), plan.rows
 
 
 class _Endless:

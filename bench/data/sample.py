@@ -10,6 +10,7 @@ from pycocotools import mask as rle
 from torch import Tensor
 from torch.nn import functional as F
 
+from bench.data.batch import resized
 from bench.data.decode import decode
 from bench.data.input import InputConfig
 from bench.data.row import Annotations
@@ -77,7 +78,6 @@ def resize(sample: Sample, height: int, width: int) -> Sample:
     if (height, width) == sample.size:
         return sample
     x, y = width / sample.size[1], height / sample.size[0]
-    pixels = F.interpolate(sample.pixels[None], size=(height, width), mode="bilinear", antialias=True)[0]
     masks = sample.masks
     if masks is not None:
         masks = (
@@ -86,7 +86,9 @@ def resize(sample: Sample, height: int, width: int) -> Sample:
             else masks.new_zeros((0, height, width))
         )
     boxes = sample.boxes * np.array([x, y, x, y], np.float32)
-    return replace(sample, pixels=pixels, boxes=boxes, area=sample.area * (x * y), masks=masks)
+    return replace(
+        sample, pixels=resized(sample.pixels, height, width), boxes=boxes, area=sample.area * (x * y), masks=masks
+    )
 
 
 def crop(sample: Sample, window: NDArray[np.int64], keep: NDArray[np.bool_]) -> Sample:
