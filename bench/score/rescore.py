@@ -3,7 +3,7 @@
 What a `post` says of an image depends on that image alone, so work is cut by setting and by stretches of images.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -46,7 +46,7 @@ def rescore(
     workers: int | None = None,
     on_ray: bool = False,
 ) -> list[Rescored]:
-    """All combinations of the swept values, a dotted path of `post` each (`vote.sigma`), in their order.
+    """All combinations of the swept values, a setting of `post` each (`vote.sigma`, or `sigma`), in their order.
 
     `workers` are processes, by default as many as there are cores unless the work is small; with `on_ray` the pieces
     of work are tasks of the Ray cluster that this process belongs to.
@@ -72,8 +72,27 @@ def settings(
 ) -> tuple[list[dict[str, Any]], list[PostConfig]]:
     """What each combination of the swept values changes, and the config that it makes; a wrong one is a UserError."""
     tree = to_tree(post) if isinstance(post, PostConfig) else dict(post)
-    changes = [dict(zip(sweep, values, strict=True)) for values in product(*sweep.values())]
+    names = [_full_name(tree, key) for key in sweep]
+    changes = [dict(zip(names, values, strict=True)) for values in product(*sweep.values())]
     return changes, [_changed(tree, change) for change in changes]
+
+
+def _full_name(tree: Mapping[str, Any], key: str) -> str:
+    """`sigma` may stand for `vote.sigma` where nothing else is called so."""
+    found = [name for name in _names(tree, "") if name.rpartition(".")[2] == key]
+    if "." in key or key in tree or not found:
+        return key
+    if len(found) > 1:
+        raise UserError(f"{key!r} may be {' or '.join(found)}", where="--sweep", remedy="name one of them in full")
+    return found[0]
+
+
+def _names(tree: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _names(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
 
 
 def _changed(tree: dict[str, Any], change: dict[str, Any]) -> PostConfig:

@@ -4,13 +4,16 @@ import json
 
 import numpy as np
 import pytest
+from pycocotools.cocoeval import COCOeval
 
 from bench.score.coco import NAMES
 from bench.score.detections import Detections
+from bench.score.engines import detection_side, truth_side
 from bench.score.evaluate import evaluate, evaluate_file
 from bench.score.ground_truth import GroundTruth
 from bench.score.matching import match
 from bench.score.protocol import AREAS
+from bench.score.reference_engine import as_coco
 from bench.score.weighted_ap import WeightedAP, mean_present
 from tests.score.simulate import random_detections, random_truth
 
@@ -79,16 +82,13 @@ def test_own_matches_give_the_engines_numbers(seed, area):
 
 def test_matches_are_the_references(parity):
     """Detection for detection, not just in the numbers that follow."""
-    from pycocotools.cocoeval import COCOeval
-
-    from bench.score.engines import _coco, _detection_side, _truth_side
 
     truth = random_truth(np.random.default_rng(5), objects=120)
     found = random_detections(np.random.default_rng(6), truth, near=400)
     images = [{"id": i} for i in sorted(truth.image_ids.tolist())]
-    sides = _truth_side(truth, False), _detection_side(truth, found, False)
+    sides = truth_side(truth, False), detection_side(truth, found, False)
     classes = [{"id": k} for k in range(truth.num_classes)]
-    reference = COCOeval(*(_coco(side, images, classes) for side in sides), "bbox")
+    reference = COCOeval(*(as_coco(side, images, classes) for side in sides), "bbox")
     reference.evaluate()
     ours = match(truth, found)
     expected = {}

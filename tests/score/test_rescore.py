@@ -80,6 +80,15 @@ def test_kinds_can_be_swept(stored):
     assert [type(one.post.rank) for one in found] == [cls.Config, product.Config, quality.Config]
 
 
+def test_a_setting_goes_by_its_last_name_where_that_is_clear():
+    voted = dataclasses.replace(POSTS["hard"], vote=score.Config())
+    changes, posts = settings(voted, {"sigma": [0.0025, 0.01]})
+    assert changes == [{"vote.sigma": 0.0025}, {"vote.sigma": 0.01}]
+    assert [post.vote.sigma for post in posts] == [0.0025, 0.01]
+    with pytest.raises(UserError, match=r"'sigma' may be suppress\.sigma or vote\.sigma"):
+        settings(dataclasses.replace(voted, suppress=soft.Config()), {"sigma": [0.1]})
+
+
 def test_processes_give_the_same(stored):
     _, path = stored
     truth = random_truth(np.random.default_rng(0), images=10, classes=CLASSES)

@@ -36,7 +36,7 @@ def iou_scatter(truth: GroundTruth, found: Detections, columns: Mapping[str, str
             linewidths=0,
         )
         r, rho = pearson(values[near], best.iou[near]), spearman(values[near], best.iou[near])
-        axis = f"IoU with the object ({len(near)} boxes above {NEAR}; Spearman {rho:.3f})"
+        axis = f"IoU with the object\n{len(near)} boxes above {NEAR}, Spearman {rho:.3f}"
         label(one, f"{name}: Pearson {r:.3f}", axis, name)
         _mean_line(one, best.iou[near], values[near])
         one.set(xlim=(NEAR, 1.01), ylim=(0, 1.02 * float(values[near].max(initial=1))))
