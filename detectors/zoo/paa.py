@@ -52,6 +52,21 @@ def paa_x152_32x8d_fpn() -> Config:
     return replace(paa_r50_fpn(), backbone=resnet.Config(layout="resnext152_32x8d"))
 
 
+def paa_r101_dcn_fpn() -> Config:
+    """PAA with ResNet-101, deformable from C3 on and in the last layer of its towers."""
+    return _deformable(paa_r101_fpn())
+
+
+def paa_x101_64x4d_dcn_fpn() -> Config:
+    """PAA with ResNeXt-101-64x4d, deformable from C3 on and in the last layer of its towers."""
+    return _deformable(paa_x101_64x4d_fpn())
+
+
+def paa_x152_32x8d_dcn_fpn() -> Config:
+    """PAA with ResNeXt-152-32x8d, deformable from C3 on and in the last layer of its towers."""
+    return _deformable(paa_x152_32x8d_fpn())
+
+
 def paa_r50_fpn_centerness() -> Config:
     """paa_r50_fpn with a centerness branch in place of the IoU branch."""
     return _with_centerness(paa_r50_fpn())
@@ -105,6 +120,16 @@ def max_iou_tiny() -> Config:
 def paa_tiny_centerness() -> Config:
     """paa_tiny with a centerness branch in place of the IoU branch."""
     return _with_centerness(paa_tiny())
+
+
+def _deformable(base: Config) -> Config:
+    assert isinstance(base.backbone, resnet.Config)
+    assert isinstance(base.head, towers.Config)
+    return replace(
+        base,
+        backbone=replace(base.backbone, deformable=(3, 4, 5)),
+        head=replace(base.head, deformable_last=True),
+    )
 
 
 def _with_centerness(base: Config) -> Config:

@@ -39,9 +39,9 @@ class Backbone(nn.Module):
         return self
 
     def load_classifier_state(self, state: dict[str, Tensor]) -> None:
-        """Takes the weights of the classifier that the backbone comes from; those of its last layers are left."""
+        """Takes the weights of the classifier that the backbone comes from; its last layers and our offsets are left."""
         missing, _ = self.load_state_dict(state, strict=False)
-        lost = [name for name in missing if not name.endswith("num_batches_tracked")]
+        lost = [name for name in missing if not name.endswith("num_batches_tracked") and ".offset." not in name]
         if lost:
             raise ValueError(f"weights: {len(lost)} are missing, {lost[0]} first; give those of the same architecture")
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torchvision.models import resnet
 
 from detectors.config import NonNegative
+from detectors.deformable import deform
 from detectors.parts.backbone import Backbone, BackboneConfig, Norm, norm_layer
 
 LAYOUTS: dict[str, tuple[type[resnet.BasicBlock | resnet.Bottleneck], list[int], int, int]] = {
@@ -44,6 +45,8 @@ class Config(BackboneConfig):
     """Torchvision's published Faster R-CNN weights want 0."""
     frozen_stages: Annotated[int, Interval(ge=0, le=5)] = 2
     """How many of stem, C2, C3, C4, C5 are not trained."""
+    deformable: tuple[Annotated[int, Interval(ge=2, le=5)], ...] = ()
+    """Stages with deformable 3 x 3 convolutions: (3, 4, 5) in the papers."""
 
     def build(self) -> Backbone:
         return ResNet(self)
@@ -61,6 +64,8 @@ class ResNet(Backbone):
         net = resnet.ResNet(block, blocks, groups=groups, width_per_group=width, num_classes=1, norm_layer=norm)
         self.conv1, self.bn1, self.relu, self.maxpool = net.conv1, net.bn1, net.relu, net.maxpool
         self.layer1, self.layer2, self.layer3, self.layer4 = net.layer1, net.layer2, net.layer3, net.layer4
+        for stage in config.deformable:
+            deform(self.get_submodule(f"layer{stage - 1}"))
         self.channels = tuple(width * block.expansion for width in (64, 128, 256, 512))
         stages = [(self.conv1, self.bn1), (self.layer1,), (self.layer2,), (self.layer3,), (self.layer4,)]
         self.freeze([module for stage in stages[: config.frozen_stages] for module in stage])

@@ -63,7 +63,7 @@ def test_positive_codes_are() -> None:
 def test_a_deformable_convolution_starts_as_a_regular_one_and_learns_its_offsets() -> None:
     head = towers.Config(convs=2, deformable_last=True).build(SHAPE)
     deformable = head.get_submodule("cls_tower.2")
-    offset, conv = deformable.get_submodule("offset"), deformable.get_submodule("conv")
+    offset, conv = deformable.get_submodule("offset"), deformable
     regular = torch.nn.functional.conv2d(
         FEATURES[0], conv.get_parameter("weight"), conv.get_parameter("bias"), padding=1
     )
