@@ -46,7 +46,7 @@ def faster_rcnn(device: torch.device) -> Pair:
 
 def retinanet(device: torch.device) -> Pair:
     torch.manual_seed(0)
-    theirs = _at_size(RetinaNet(_backbone(dense=True), num_classes=CLASSES + 1))
+    theirs = _at_size(RetinaNet(_backbone(dense=True), num_classes=CLASSES + 1, detections_per_img=100))
     _spread(theirs, {"head.classification_head.cls_logits": 1.0, "head.regression_head.bbox_reg": 0.3}, device)
     bias = theirs.head.classification_head.cls_logits.bias
     with torch.no_grad():

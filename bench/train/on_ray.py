@@ -73,8 +73,8 @@ def run(
         result = trainer.fit()
     except TrainingFailedError as error:
         raise _plain(error) from error
-    if isinstance(result.return_value, str):
-        raise StepFailed(result.return_value)
+    if isinstance(result.return_value, Exception):
+        raise result.return_value
     with result.checkpoint.as_directory() as folder:
         state = read_state(Path(folder) / STATE_FILE)
     if state is None:
@@ -109,15 +109,19 @@ class RayCheckpoints:
             ray.train.report(report, checkpoint=ray.train.Checkpoint.from_directory(folder))
 
 
-def _work(config: dict[str, Any]) -> Outcome | str:
-    """One worker. A loss that is not finite stops all at once and comes back as text: a retry would not help."""
+def _work(config: dict[str, Any]) -> Outcome | Exception:
+    """One worker. Faults that all workers meet alike are handed back, not raised: to try again would not help."""
     context = ray.train.get_context()
     place = Place(ray.train.torch.get_device(), context.get_world_rank(), context.get_world_size())
     torch.set_num_threads(config["threads"])
     try:
-        return fit(config["prepare"](place), RayCheckpoints(place), config["hooks"])
+        training = config["prepare"](place)
+    except UserError as error:
+        return error
+    try:
+        return fit(training, RayCheckpoints(place), config["hooks"])
     except NonFiniteLoss as error:
-        return str(error)
+        return error
 
 
 def _read(checkpoint: ray.train.Checkpoint) -> State | None:
@@ -127,7 +131,8 @@ def _read(checkpoint: ray.train.Checkpoint) -> State | None:
 
 def _plain(error: TrainingFailedError) -> Exception:
     """The first worker's own error, if it is one of ours; else one line of what went wrong."""
-    causes = list(error.worker_failures.values()) if isinstance(error, WorkerGroupError) else []
+    failures = error.worker_failures.values() if isinstance(error, WorkerGroupError) else []
+    causes = [getattr(failure, "_base_exc", failure) for failure in failures]
     ours = [cause for cause in causes if isinstance(cause, (UserError, StepFailed))]
     if ours:
         return ours[0]

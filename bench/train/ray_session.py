@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from bench.errors import UserError
 
 OBJECT_STORE_BYTES = 256 * 2**20
 """Weights and predictions travel through files; the object store holds little more than function arguments."""
+FOLDER = "locbench-ray-"
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
@@ -50,6 +53,8 @@ def ray_session(
         os.environ.setdefault(name, value)
     import ray
 
+    # Ray prints a paragraph to the standard output of the driver for each lost worker, whatever its log level.
+    ray._private.worker.print_to_stdstream = lambda *lines, **options: None
     if ray.is_initialized():
         yield _session(own=False)
     elif address is not None:
@@ -82,8 +87,7 @@ def _joined(address: str) -> Iterator[Session]:
 def _started(num_cpus: int | None, num_gpus: int | None, dashboard: bool) -> Iterator[Session]:
     import ray
 
-    # Short, since the paths of Ray's sockets may not pass 107 bytes.
-    folder = Path(tempfile.mkdtemp(prefix="locbench-ray-", dir="/tmp" if Path("/tmp").is_dir() else None))
+    folder = _own_folder()
     # A token of our own, for the life of this process as Ray reads it once: Ray would else leave one in the home
     # folder, where it changes how other clusters start.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
@@ -102,6 +106,17 @@ def _started(num_cpus: int | None, num_gpus: int | None, dashboard: bool) -> Ite
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _own_folder() -> Path:
+    """Named for this process, so that those of processes that were killed can be told and cleared away."""
+    # Short, since the paths of Ray's sockets may not pass 107 bytes.
+    place = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
+    for left in place.glob(f"{FOLDER}*"):
+        owner = left.name.removeprefix(FOLDER).partition("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-", dir=place))
 
 
 def _answers(address: str) -> bool:

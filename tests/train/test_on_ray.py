@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +12,12 @@ import torch
 from jobs import job_on
 
 from bench.data.store import Store
-from bench.errors import StepFailed, UserError
+from bench.errors import UserError
 from bench.train.checkpoint import read_state
 from bench.train.job import Job
 from bench.train.loop import Hooks
-from bench.train.ray_session import Session, ray_session
-from bench.train.records import StepRecord
+from bench.train.ray_session import FOLDER, Session, _own_folder, ray_session
+from bench.train.records import NonFiniteLoss, StepRecord
 from bench.train.workers import Workers
 
 
@@ -40,6 +42,17 @@ def test_an_address_where_nothing_answers():
         ray_session("127.0.0.1:1"),
     ):
         pass
+
+
+def test_folders_of_killed_processes_are_cleared_away():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    dead, alive = (Path(f"/tmp/{FOLDER}{pid}-test") for pid in (process.pid, os.getpid()))
+    dead.mkdir(), alive.mkdir()
+    made = _own_folder()
+    assert not dead.exists()
+    assert alive.exists()
+    alive.rmdir(), made.rmdir()
 
 
 def test_a_session_is_ours_and_a_second_one_joins_it(session: Session):
@@ -93,6 +106,6 @@ def test_a_loss_that_is_not_finite_comes_back_as_one_line_and_is_not_tried_again
             file.write(f"{record.iteration}\n")
 
     job = job_on(stores["train"], str(tmp_path / "out"), lr=1e8, clip_norm=0.0, iterations=50)
-    with pytest.raises(StepFailed, match=r"not finite at step \d+ .*; images \[.*lower train.lr"):
+    with pytest.raises(NonFiniteLoss, match=r"not finite at step \d+ .*; images \[.*lower train.lr"):
         train_on_ray(job, Workers(), hooks=Hooks(step=count))
     assert starts.read_text().split().count("1") == 1
