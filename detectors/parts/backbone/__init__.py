@@ -39,7 +39,7 @@ class Backbone(nn.Module):
         return self
 
     def load_classifier_state(self, state: dict[str, Tensor]) -> None:
-        """Takes the weights of the classifier that the backbone comes from; its last layers and our offsets are left."""
+        """Takes the weights of the classifier that the backbone comes from; not its last layers, nor offsets."""
         missing, _ = self.load_state_dict(state, strict=False)
         lost = [name for name in missing if not name.endswith("num_batches_tracked") and ".offset." not in name]
         if lost:
