@@ -1,5 +1,6 @@
 """What a step does, in whatever process it runs: train, predict, score. Its folder holds what it leaves."""
 
+import shutil
 from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
@@ -47,6 +48,8 @@ def train_step(job: Job, folder: Path, workers: Workers) -> None:
     outcome = train_on_ray(job, workers, hooks=Hooks(step=Watch(folder, Store.open(Path(job.store)), job)))
     hours = outcome.seconds / 3600
     finish(folder, {**asdict(outcome), "gpu_hours": hours * workers.gpus * workers.count, "wall_hours": hours})
+    for checkpoints in folder.glob("ray-*"):
+        shutil.rmtree(checkpoints, ignore_errors=True)  # the weights are there, and nobody goes on from the end
 
 
 def do_step(step: Step, folder: str, needs: list[str]) -> None:
