@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.errors import StepFailed, UserError
 from bench.track.connect import connect, database_uri, with_driver
 from bench.track.reading import studies
-from bench.track.view import VIEW
+from bench.track.view import ADDRESS
 
 HOST = "127.0.0.1"
 HEALTHY_WITHIN_SECONDS = 90.0
@@ -72,7 +72,7 @@ def page_of_study(uri: str, root: Path, study: str | None) -> str:
     if study is not None and not wanted:
         names = ", ".join(sorted({found.study for found in known})) or "none"
         raise UserError(f"no runs of the study {study!r} here", where=str(root), remedy=f"recorded studies: {names}")
-    return f"/#/experiments/{wanted[-1].experiment_id}/runs?viewStateShareKey={VIEW}" if wanted else "/"
+    return f"/#/experiments/{wanted[-1].experiment_id}/runs?{ADDRESS}" if wanted else "/"
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

@@ -95,7 +95,8 @@ class Store:
         parent = self.find(entry["parent"], entry["study"])
         if parent is not None:
             identity["mlflow.parentRunId"] = parent.info.run_id
-        run = self._start(entry, f"{entry['row']} · seed {seed}" if seed else entry["row"], entry["tags"] | identity)
+        name = f"{entry['row']} · seed {seed}" if seed else entry["row"]
+        run = self._start(entry, name, entry["tags"] | identity | _note(entry["tags"].get("about", "")))
         self._data_set(run, entry["tags"])
 
     def _data_set(self, run: Run, tags: dict[str, str]) -> None:

@@ -4,14 +4,15 @@ import json
 
 VIEW = "locbench"
 TAG = f"mlflow.sharedViewState.{VIEW}"
+ADDRESS = f"viewStateShareKey={VIEW}&workflowType=machine_learning"
 _METRICS = ("AP", "AP50", "AP75", "AP90", "pearson_iou_score", "ms_per_image", "gpu_hours")
-_TAGS = ("row", "seed", "profile", "source", "status")
+_TAGS = ("source", "status", "profile")
 
 
 def view_state(metric: str) -> str:
     """JSON for the experiment tag `TAG`; the address of a study's page refers to it."""
     metrics = dict.fromkeys((metric, *_METRICS))
-    columns = [f"tags.`{name}`" for name in _TAGS] + [f"metrics.`{name}`" for name in metrics]
+    columns = [f"metrics.`{name}`" for name in metrics] + [f"tags.`{name}`" for name in _TAGS]
     return json.dumps(
         {
             "searchFilter": "",
