@@ -1,5 +1,6 @@
 """The command line: parses, calls `bench.api`, prints. Exits with 0 done, 1 a step failed, 2 bad input, 130 stopped."""
 
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -7,7 +8,8 @@ DONE, STEP_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The entry point `locbench`."""
+    """The entry point `locbench`. A request to end, as schedulers send it, counts as Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run_app(list(sys.argv[1:] if arguments is None else arguments)))
 
 
