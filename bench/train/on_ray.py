@@ -18,6 +18,7 @@ from bench.train.checkpoint import State, read_state, write_state
 from bench.train.job import Job, prepare
 from bench.train.loop import Hooks, Outcome, Training, fit
 from bench.train.place import Place
+from bench.train.ray_session import set_defaults
 from bench.train.records import NonFiniteLoss
 from bench.train.weights import save_weights
 from bench.train.workers import Workers
@@ -52,6 +53,7 @@ def run(
     hooks: Hooks | None = None,
 ) -> tuple[Outcome, State]:
     """Blocks until the training is done; the same storage and name again go on from there, or give what was done."""
+    set_defaults()
     trainer = TorchTrainer(
         _work,
         train_loop_config={"prepare": prepare, "hooks": hooks, "threads": workers.threads},

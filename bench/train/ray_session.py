@@ -18,15 +18,16 @@ from bench.errors import UserError
 OBJECT_STORE_BYTES = 256 * 2**20
 """Weights and predictions travel through files; the object store holds little more than function arguments."""
 FOLDER = "locbench-ray-"
-QUIET = {
+DEFAULTS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
 }
-"""Set before Ray is imported, unless the user has: the interval is what each report of a training waits for."""
+"""The interval is what each report of a training waits for; a busy machine needs minutes to start workers."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,7 @@ def ray_session(
 
     The dashboard is what Ray asks for the state of actors: without it, a trial that Tune stops keeps its resources.
     """
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+    set_defaults()
     import ray
 
     # Ray prints a paragraph to the standard output of the driver for each lost worker, whatever its log level.
@@ -63,6 +63,12 @@ def ray_session(
     else:
         with _started(num_cpus, num_gpus, dashboard) as session:
             yield session
+
+
+def set_defaults() -> None:
+    """Ray's settings where the user has none; processes on other machines of a cluster have to ask for them, too."""
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
 
 
 @contextmanager
