@@ -30,7 +30,8 @@ def test_a_script_without_a_guard_can_convert(tmp_path: Path):
     script = tmp_path / "script.py"
     script.write_text(
         "from bench.data.formats.synthetic import Config\nfrom bench.data.prepare import prepare\n"
-        f"print(len(prepare(Config(train=8, size=48), {str(tmp_path / 'store')!r}, split='train', workers=2, shard_rows=4)))"
+        f"store = prepare(Config(train=8, size=48), {str(tmp_path)!r} + '/store', split='train', workers=2, shard_rows=4)\n"
+        "print(len(store))"
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() == "8"
