@@ -7,7 +7,6 @@ The copies of an image's detection stay side by side; only among equal scores wi
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -23,6 +22,25 @@ class _Right:
     place: np.ndarray
     ignored_place: np.ndarray
     ignored_before: np.ndarray
+    class_start: np.ndarray
+    """[K] where each class begins in `place`, and in `ignored_place`"""
+    ignored_start: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """What all thresholds of a resample share."""
+
+    counted: np.ndarray
+    """[D] how often each detection is there"""
+    running: np.ndarray
+    """[D] its running total"""
+    before_class: np.ndarray
+    """[K] the total before each class"""
+    positives: np.ndarray
+    """[K] objects to find"""
+    needed: np.ndarray | None
+    """[K, R] hits that reach each recall threshold"""
 
 
 class WeightedAP:
@@ -30,6 +48,7 @@ class WeightedAP:
 
     def __init__(self, matches: Matches, grid: np.ndarray | None = RECALL_THRESHOLDS) -> None:
         self.matches, self.grid = matches, grid
+        self._class_start = np.searchsorted(matches.label, np.arange(matches.num_classes))
         self._right = [self._at(row) for row in range(len(matches.thresholds))]
 
     def ap(self, weights: np.ndarray, rows: list[int] | None = None) -> np.ndarray:
@@ -38,7 +57,9 @@ class WeightedAP:
         counted = weights[self.matches.image]
         running = np.cumsum(counted)
         positives = self._positives(weights)
-        return np.stack([self._threshold(self._right[row], counted, running, positives) for row in chosen])
+        needed = None if self.grid is None else _hits_needed(positives, self.grid)
+        draw = _Draw(counted, running, _before(running, self._class_start), positives, needed)
+        return np.stack([self._threshold(self._right[row], draw) for row in chosen])
 
     def recall(self, weights: np.ndarray, limit: int | None = None) -> np.ndarray:
         """[T, K]: recall by the best `limit` detections of an image and class."""
@@ -57,41 +78,28 @@ class WeightedAP:
 
     def _at(self, row: int) -> _Right:
         place, ignored = np.flatnonzero(self.matches.true[row]), np.flatnonzero(self.matches.ignored[row])
-        return _Right(place, ignored, np.searchsorted(ignored, place))
+        starts = [np.searchsorted(places, self._class_start) for places in (place, ignored)]
+        return _Right(place, ignored, np.searchsorted(ignored, place), *starts)
 
-    @cached_property
-    def _class_start(self) -> np.ndarray:
-        """[K] the first detection of every class."""
-        return np.searchsorted(self.matches.label, np.arange(self.matches.num_classes))
-
-    def _threshold(self, right: _Right, counted: np.ndarray, running: np.ndarray, positives: np.ndarray) -> np.ndarray:
+    def _threshold(self, right: _Right, draw: _Draw) -> np.ndarray:
         """[K]"""
-        label = self.matches.label[right.place]
-        hits = counted[right.place]
+        label, num_classes = self.matches.label[right.place], self.matches.num_classes
+        hits = draw.counted[right.place]
         found = np.cumsum(hits)
-        start = np.searchsorted(right.place, self._class_start)
-        found_before = _before(found, start)
-        ignored = np.cumsum(counted[right.ignored_place])
-        ignored_start = np.searchsorted(right.ignored_place, self._class_start)
-        judged = running[right.place] - _before(running, self._class_start)[label]
-        judged = judged - (_before(ignored, right.ignored_before) - _before(ignored, ignored_start)[label])
+        found_before = _before(found, right.class_start)
+        ignored = np.cumsum(draw.counted[right.ignored_place])
+        ignored_since = _before(ignored, right.ignored_before) - _before(ignored, right.ignored_start)[label]
+        judged = draw.running[right.place] - draw.before_class[label] - ignored_since
         precision = (found - found_before[label]) / np.maximum(judged, 1)
-        envelope = _envelope(precision, 2.0 * (self.matches.num_classes - label))
-        if self.grid is None:
-            area = np.bincount(label, hits * envelope, self.matches.num_classes) / np.maximum(positives, 1)
-            return np.where(positives > 0, area, ABSENT)
-        return self._read(envelope, found, found_before, np.append(start[1:], len(found)), positives)
-
-    def _read(
-        self, envelope: np.ndarray, found: np.ndarray, before: np.ndarray, end: np.ndarray, positives: np.ndarray
-    ) -> np.ndarray:
-        """[K]: the mean over the recall grid of the envelope where recall first reaches each."""
-        needed = _hits_needed(positives, self.grid if self.grid is not None else RECALL_THRESHOLDS)
-        reached = needed <= (_before(found, end) - before)[:, None]
-        place = np.searchsorted(found, before[:, None] + needed)
-        padded = np.append(envelope, 0.0)
-        values = np.where(reached, padded[np.minimum(place, len(envelope))], 0.0)
-        return np.where(positives > 0, values.mean(1), ABSENT)
+        envelope = _envelope(precision, 2.0 * (num_classes - label))
+        if draw.needed is None:
+            area = np.bincount(label, hits * envelope, num_classes) / np.maximum(draw.positives, 1)
+            return np.where(draw.positives > 0, area, ABSENT)
+        total = _before(found, np.append(right.class_start[1:], len(found))) - found_before
+        place = np.searchsorted(found, found_before[:, None] + draw.needed)
+        values = np.append(envelope, 0.0)[np.minimum(place, len(envelope))]
+        mean = np.where(draw.needed <= total[:, None], values, 0.0).mean(1)
+        return np.where(draw.positives > 0, mean, ABSENT)
 
 
 def mean_present(values: np.ndarray) -> float:
