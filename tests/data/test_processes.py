@@ -29,9 +29,9 @@ def test_a_killed_worker_is_one_line_that_says_how_to_go_on():
 def test_a_script_without_a_guard_can_convert(tmp_path: Path):
     script = tmp_path / "script.py"
     script.write_text(
-        "from bench.data.formats.synthetic import Config\nfrom bench.data.prepare import prepare\n"
-        f"store = prepare(Config(train=8, size=48), {str(tmp_path)!r} + '/store', split='train', workers=2, shard_rows=4)\n"
+        "import sys\nfrom bench.data.formats.synthetic import Config\nfrom bench.data.prepare import prepare\n"
+        "store = prepare(Config(train=8, size=48), sys.argv[1], split='train', workers=2, shard_rows=4)\n"
         "print(len(store))"
     )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run([sys.executable, script, tmp_path / "store"], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "8"
