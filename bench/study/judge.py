@@ -24,7 +24,9 @@ def verdicts(study: Study, plan: Sequence[Cell], states: Sequence[CellState], ca
 
 def as_record(verdict: Verdict) -> dict[str, Any]:
     """What the tracker keeps of a verdict."""
-    detail = verdict.reason or "; ".join(finding.line() for finding in verdict.findings)
+    detail = verdict.reason or "; ".join(
+        finding.line().removeprefix(f"{verdict.claim}: ") for finding in verdict.findings
+    )
     return {"text": verdict.claim, "verdict": verdict.answer, "detail": detail}
 
 
