@@ -24,7 +24,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Versus:
-    """b against a; `a_images` and `b_images` are each image's own average precision, nan where nothing is to be found."""
+    """b against a; `a_images` and `b_images` are each image's own average precision, nan without objects."""
 
     a: Side
     b: Side

@@ -28,6 +28,7 @@ ENVIRONMENT = {
 def serve(root: Path, port: int, study: str | None = None, on_ready: Callable[[str], None] = print) -> None:
     """Serves until interrupted; `on_ready` gets the address of the study's comparison (by default the newest)."""
     uri = database_uri(root.resolve())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with running(uri, root, port) as url:
         on_ready(url + page_of_study(uri, root, study))
         signal.pause()

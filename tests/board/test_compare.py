@@ -9,14 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.board.compare import Side, image_precision, versus
+from bench.board.compare_load import load_versus
 from bench.board.compare_page import write_compare_page
 from bench.data.formats import synthetic
 from bench.data.prepare import prepare
 from bench.data.store import Store
+from bench.errors import UserError
 from bench.score.detections import Detections
+from bench.score.detections_file import write_parquet
 from bench.score.evaluate import evaluate
 from bench.score.ground_truth import GroundTruth
 from bench.score.matching import Matches
+from bench.track.tracker import Tracker
 from tests.score.simulate import random_detections, random_truth
 
 
@@ -103,3 +107,24 @@ def test_a_row_against_itself_differs_nowhere(watched: Any, store: Store, tmp_pa
     path = write_compare_page(two, store, tmp_path / "compare.html")
     assert watched.open(path).locator("#improved").inner_text() == "None."
     watched.check_quiet(path)
+
+
+def test_rows_are_found_by_name_and_must_fit_the_data(store: Store, tmp_path: Path) -> None:
+    sides = {"a": found(store, 0.12, 0, "a"), "b": found(store, 0.03, 1, "b")}
+    with Tracker(None, tmp_path) as tracker:
+        for row, side in sides.items():
+            for seed, fingerprint in ((3, store.fingerprint), (4, "other data")):
+                run = tracker.start_row("s", row, seed, {}, {"data_fingerprint": fingerprint}, profile="p")
+                write_parquet(tmp_path / "detections.parquet", side.scores.detections)
+                tracker.artifact(run, tmp_path / "detections.parquet")
+                if seed == 3 or row == "b":
+                    tracker.finish(run, "done")
+        two = load_versus(tracker, "s", "p", "a", "b", store)
+        np.testing.assert_allclose(two.change, versus(sides["a"], sides["b"]).change, atol=1e-3)
+        with pytest.raises(UserError, match="the row 'c' of 's' has no finished run; finished rows: a, b"):
+            load_versus(tracker, "s", "p", "a", "c", store)
+        tracker.finish(tracker.start_row("s", "late", 4, {}, {"data_fingerprint": "x"}, profile="p"), "done")
+        with pytest.raises(UserError, match="share no seed"):
+            load_versus(tracker, "s", "p", "a", "late", store)
+        with pytest.raises(UserError, match="was judged on other data"):
+            load_versus(tracker, "s", "p", "b", "late", store)
