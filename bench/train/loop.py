@@ -15,7 +15,7 @@ from bench.train.config import TrainConfig
 from bench.train.ema import Ema
 from bench.train.optimizer import build_optimizer, clip, set_rate
 from bench.train.place import Place, check_amp
-from bench.train.records import Records, StepRecord
+from bench.train.records import Records, StepRecord, weights_gone_astray
 from bench.train.schedule import learning_rate
 from bench.train.seeding import repeatable, seed_everything
 from detectors.images import ImageBatch
@@ -85,12 +85,10 @@ class Training:
         self._forward = place.distribute(model)
 
     def step(self, batch: Batch, data_seconds: float) -> None:
-        images, targets, indices = batch
         seed_everything(self.seed, self.iteration)
         rate = learning_rate(self.config, self.iteration, self.total, len(self.batches))
         set_rate(self.optimizer, rate)
-        with torch.autocast(self.place.device.type, torch.bfloat16, enabled=self.config.amp == "bf16"):
-            losses: dict[str, Tensor] = self._forward(self._laid_out(images), targets)
+        losses = self._losses(batch)
         self.optimizer.zero_grad(set_to_none=True)
         torch.stack([loss.float() for loss in losses.values()]).sum().backward()
         if self.config.clip_norm:
@@ -99,7 +97,19 @@ class Training:
         if self.ema:
             self.ema.update(self.iteration)
         self.iteration += 1
-        self.records.add(self.iteration, rate, losses, [int(index) for index in indices], data_seconds)
+        self.records.add(self.iteration, rate, losses, [int(index) for index in batch[2]], data_seconds)
+
+    def _losses(self, batch: Batch) -> dict[str, Tensor]:
+        images, targets, indices = batch
+        try:
+            with torch.autocast(self.place.device.type, torch.bfloat16, enabled=self.config.amp == "bf16"):
+                losses: dict[str, Tensor] = self._forward(self._laid_out(images), targets)
+        except (RuntimeError, IndexError) as error:
+            # Weights that are no numbers can break an operation before there is a loss to look at.
+            if all(parameter.isfinite().all() for parameter in self.model.parameters()):
+                raise
+            raise weights_gone_astray(self.iteration + 1, [int(index) for index in indices]) from error
+        return losses
 
     def state(self, past: State) -> State:
         """All that a run needs to go on as if it had not stopped."""

@@ -29,6 +29,9 @@ class StepRecord:
     """The most that this worker has used so far: of the GPU, or of the machine's memory when it runs on the CPU."""
 
 
+REMEDY = "lower train.lr, lengthen train.warmup_iterations or set train.clip_norm"
+
+
 class NonFiniteLoss(StepFailed):
     """A loss became infinite or not a number; says the step, the losses and the images."""
 
@@ -98,9 +101,13 @@ class Records:
         images = f"images {step.images}" if fault_is_here else "images of another worker"
         losses = ", ".join(f"{name} {value:.4g}" for name, value in zip(step.names, mine, strict=True))
         raise NonFiniteLoss(
-            f"the loss is not finite at step {step.iteration} (rate {step.rate:.3g}): {losses}; {images}; "
-            "lower train.lr, lengthen train.warmup_iterations or set train.clip_norm"
+            f"the loss is not finite at step {step.iteration} (rate {step.rate:.3g}): {losses}; {images}; {REMEDY}"
         )
+
+
+def weights_gone_astray(iteration: int, images: list[int]) -> NonFiniteLoss:
+    """For a step that could not even give its losses."""
+    return NonFiniteLoss(f"the weights are not finite at step {iteration}, with the images {images}; {REMEDY}")
 
 
 def peak_memory_mb(device: torch.device) -> float:

@@ -142,7 +142,8 @@ def test_a_failed_row_is_a_row_and_the_others_go_on(study: Path) -> None:
     code, out, err = run(study, "--rows", "base,bad")
     assert code == 1
     assert err.splitlines()[-1].startswith("locbench: bad · seed 0 failed: ")
-    assert "the loss is not finite at step" in err
+    assert "not finite at step" in err
+    assert "lower train.lr" in err
     assert "failed" in out
     assert len(results(study)) == 1
 

@@ -222,3 +222,20 @@ def test_repeatable_kernels_are_a_matter_of_the_run_alone():
     assert torch.get_deterministic_debug_mode() == before
     with repeatable(torch.device("cuda"), on_gpu=False):
         assert torch.get_deterministic_debug_mode() == before
+
+
+def test_weights_that_are_no_numbers_are_named_even_where_an_operation_breaks_on_them():
+    run = training()
+    batch = next(iter(run.batches))
+
+    def broken(*inputs: object) -> dict[str, torch.Tensor]:
+        raise IndexError("index -9223372036854775808 is out of bounds")
+
+    run._forward = broken  # type: ignore[assignment]
+    with pytest.raises(IndexError):
+        run.step(batch, 0.0)
+    next(run.model.parameters()).data.fill_(math.nan)
+    with pytest.raises(
+        NonFiniteLoss, match=r"the weights are not finite at step 1, with the images \[.*lower train.lr"
+    ):
+        run.step(batch, 0.0)
