@@ -24,8 +24,8 @@ def load_versus(
     common = sorted(seeds[0] & seeds[1], key=str)
     if not common:
         raise UserError(f"{a!r} and {b!r} share no seed", where=study, remedy="run both with the same --seeds")
-    sides = [next(run for run in runs if run.row == name and run.seed == common[0]) for name in (a, b)]
-    return versus(*(_side(tracker, run, store, protocol) for run in sides))
+    first, second = (next(run for run in runs if run.row == name and run.seed == common[0]) for name in (a, b))
+    return versus(_side(tracker, first, store, protocol), _side(tracker, second, store, protocol))
 
 
 def _side(tracker: Tracker, run: RunRecord, store: Store, protocol: str) -> Side:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from bench.track.tracker import Tracker
+
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = [
     "--headless",
@@ -58,3 +60,10 @@ def watched(browser: Browser) -> Iterator[Watched]:
     context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
     yield Watched(context.new_page())
     context.close()
+
+
+@pytest.fixture(scope="session")
+def tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracker]:
+    """One for all tests, each with studies of its own: making a database takes seconds."""
+    with Tracker(None, tmp_path_factory.mktemp("runs")) as opened:
+        yield opened

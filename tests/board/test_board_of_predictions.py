@@ -3,7 +3,6 @@
 import contextlib
 import io
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +44,6 @@ def predict(folder: Path, seed: int) -> None:
         writer.add(
             random_raw(seed, images=IMAGES, classes=CLASSES, sources=25), images, [str(image) for image in images]
         )
-
-
-@pytest.fixture(scope="module")
-def tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracker]:
-    with Tracker(None, tmp_path_factory.mktemp("runs")) as opened:
-        yield opened
 
 
 def run_study(

@@ -109,22 +109,21 @@ def test_a_row_against_itself_differs_nowhere(watched: Any, store: Store, tmp_pa
     watched.check_quiet(path)
 
 
-def test_rows_are_found_by_name_and_must_fit_the_data(store: Store, tmp_path: Path) -> None:
+def test_rows_are_found_by_name_and_must_fit_the_data(tracker: Tracker, store: Store, tmp_path: Path) -> None:
     sides = {"a": found(store, 0.12, 0, "a"), "b": found(store, 0.03, 1, "b")}
-    with Tracker(None, tmp_path) as tracker:
-        for row, side in sides.items():
-            for seed, fingerprint in ((3, store.fingerprint), (4, "other data")):
-                run = tracker.start_row("s", row, seed, {}, {"data_fingerprint": fingerprint}, profile="p")
-                write_parquet(tmp_path / "detections.parquet", side.scores.detections)
-                tracker.artifact(run, tmp_path / "detections.parquet")
-                if seed == 3 or row == "b":
-                    tracker.finish(run, "done")
-        two = load_versus(tracker, "s", "p", "a", "b", store)
-        np.testing.assert_allclose(two.change, versus(sides["a"], sides["b"]).change, atol=1e-3)
-        with pytest.raises(UserError, match="the row 'c' of 's' has no finished run; finished rows: a, b"):
-            load_versus(tracker, "s", "p", "a", "c", store)
-        tracker.finish(tracker.start_row("s", "late", 4, {}, {"data_fingerprint": "x"}, profile="p"), "done")
-        with pytest.raises(UserError, match="share no seed"):
-            load_versus(tracker, "s", "p", "a", "late", store)
-        with pytest.raises(UserError, match="was judged on other data"):
-            load_versus(tracker, "s", "p", "b", "late", store)
+    for row, side in sides.items():
+        for seed, fingerprint in ((3, store.fingerprint), (4, "other data")):
+            run = tracker.start_row("versus", row, seed, {}, {"data_fingerprint": fingerprint}, profile="p")
+            write_parquet(tmp_path / "detections.parquet", side.scores.detections)
+            tracker.artifact(run, tmp_path / "detections.parquet")
+            if seed == 3 or row == "b":
+                tracker.finish(run, "done")
+    two = load_versus(tracker, "versus", "p", "a", "b", store)
+    np.testing.assert_allclose(two.change, versus(sides["a"], sides["b"]).change, atol=1e-3)
+    with pytest.raises(UserError, match="the row 'c' of 'versus' has no finished run; finished rows: a, b"):
+        load_versus(tracker, "versus", "p", "a", "c", store)
+    tracker.finish(tracker.start_row("versus", "late", 4, {}, {"data_fingerprint": "x"}, profile="p"), "done")
+    with pytest.raises(UserError, match="share no seed"):
+        load_versus(tracker, "versus", "p", "a", "late", store)
+    with pytest.raises(UserError, match="was judged on other data"):
+        load_versus(tracker, "versus", "p", "b", "late", store)
