@@ -28,9 +28,14 @@ def test_plain_lines_come_now_and_then_and_at_the_end(monkeypatch: pytest.Monkey
 
 def test_interrupted_work_is_not_called_done() -> None:
     out = io.StringIO()
-    with pytest.raises(KeyboardInterrupt), Task("reading", 3, "images", out) as task:
-        task.advance()
-        raise KeyboardInterrupt
+
+    def work() -> None:
+        with Task("reading", 3, "images", out) as task:
+            task.advance()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert "done" not in out.getvalue()
 
 
