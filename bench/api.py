@@ -68,10 +68,23 @@ def run(
     gpus = _gpus() if gpus_per_worker is None else gpus_per_worker
     spread = Workers(count=workers, gpus=gpus)
     finished = runs.run_study(found, storage=storage, tracking=tracking, workers=spread, address=address)
-    page = storage.resolve() / "boards" / f"{found.name}.html"
-    write_page([found.name], page, profile=profile, storage=storage, tracking=tracking)
-    text = leaderboard_text([found.name], profile=profile, storage=storage, tracking=tracking)
+    text, page = _publish(found.name, profile, storage.resolve(), tracking)
     return RunResult(f"{text}\npage: {page}", finished, page)
+
+
+def _publish(study: str, profile: str, root: Path, tracking: str | None) -> tuple[str, Path]:
+    """The study's leaderboard as text and as a page, which the record keeps, too."""
+    from bench.board.load import load_board
+    from bench.board.page import write_page
+    from bench.board.render import render
+    from bench.track.names import key_of
+    from bench.track.tracker import Tracker
+
+    with Tracker(tracking, root) as tracker:
+        board = load_board(tracker, [study], profile)
+        page = write_page(board, root / "boards" / f"{study}.html")
+        tracker.artifact(key_of("study", study, profile), page)
+        return render(board), page
 
 
 def prepare(
@@ -167,6 +180,29 @@ def write_page(
     from bench.board.page import write_page
 
     return write_page(_board(studies, profile, storage, tracking), Path(file))
+
+
+def compare_rows(
+    study: str,
+    a: str,
+    b: str,
+    file: Path | str,
+    *,
+    profile: str = "full",
+    storage: Path | str = RUNS,
+    tracking: str | None = None,
+) -> Path:
+    """Two rows of a study image by image, on one page: where they differ most, drawn side by side."""
+    from bench.board.compare_load import load_versus
+    from bench.board.compare_page import write_compare_page
+    from bench.study.datasets import find_store
+    from bench.track.tracker import Tracker
+
+    root = Path(storage).resolve()
+    with Tracker(tracking, root) as tracker:
+        fingerprints = {run.tags.get("data_fingerprint", "") for run in tracker.records(study, profile) if run.row == a}
+        store = find_store(root, fingerprints)
+        return write_compare_page(load_versus(tracker, study, profile, a, b, store), store, Path(file))
 
 
 def _board(studies: str | Sequence[str], profile: str | None, storage: Path | str, tracking: str | None) -> Any:

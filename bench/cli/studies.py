@@ -67,12 +67,21 @@ def leaderboard(
     profile: Annotated[str | None, typer.Option(help="Only rows of this profile.")] = None,
     form: Annotated[str, typer.Option("--format", help="terminal, markdown, csv or latex.")] = "terminal",
     html: Annotated[Path | None, typer.Option("--html", help="Write the page to this file.")] = None,
+    compare: Annotated[
+        tuple[str, str] | None, typer.Option("--compare", help="Two rows, image by image, on a page.")
+    ] = None,
     storage: Storage = RUNS,
     tracking: Tracking = None,
 ) -> None:
     """Show the leaderboard of finished and running studies."""
     from bench import api
 
+    if compare is not None:
+        a, b = compare
+        page = html or storage / "boards" / f"{a}-{b}.html"
+        where = {"profile": profile or "full", "storage": storage, "tracking": tracking}
+        typer.echo(api.compare_rows(studies[0], a, b, page, **where))  # type: ignore[arg-type]
+        return
     if html is not None:
         typer.echo(api.write_page(studies, html, profile=profile, storage=storage, tracking=tracking))
         return

@@ -5,6 +5,7 @@ from pathlib import Path
 from bench.config.digest import digest
 from bench.data.formats import DataConfig
 from bench.data.prepare import prepare
+from bench.data.store import Store
 from bench.errors import UserError
 from bench.study.graph import Splits
 from bench.study.spec import Study
@@ -38,3 +39,12 @@ def _splits(config: DataConfig, folder: Path) -> Splits:
     if train.class_names != val.class_names:
         raise UserError("train and val have other classes", where=str(folder), remedy="give both the same class list")
     return Splits(str(train.path), str(val.path), train.fingerprint, val.fingerprint, train.num_classes)
+
+
+def find_store(root: Path, fingerprints: set[str]) -> Store:
+    """The store below a storage that has one of these fingerprints."""
+    for path in sorted((root / "data").glob(f"*/{VAL}")):
+        store = Store.open(path)
+        if store.fingerprint in fingerprints:
+            return store
+    raise UserError("the data of these rows are not below this storage", where=str(root), remedy="run the study again")

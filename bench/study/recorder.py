@@ -1,5 +1,6 @@
 """Tells the tracker of a study: one run a cell, opened before the work and closed with its numbers."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from bench.track.record import Published
 from bench.track.tracker import Tracker
 
 PERCENT = 100.0
+IN_PERCENT = re.compile(r"A[PR](\d+|[sml])?$")
+"""Metrics that papers print in percent."""
 ARTIFACTS = (CURVES, DETECTIONS, GALLERY)
 
 
@@ -63,7 +66,9 @@ class Recorder:
         rows = [
             Published(
                 row=row,
-                metrics={name: number / PERCENT for name, number in numbers.items()},
+                metrics={
+                    name: number / PERCENT if IN_PERCENT.match(name) else number for name, number in numbers.items()
+                },
                 paper=published.paper,
                 table=published.table,
                 footnote=published.note,
