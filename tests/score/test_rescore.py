@@ -89,6 +89,7 @@ def test_a_setting_goes_by_its_last_name_where_that_is_clear():
         settings(dataclasses.replace(voted, suppress=soft.Config()), {"sigma": [0.1]})
 
 
+@pytest.mark.slow
 def test_processes_give_the_same(stored):
     _, path = stored
     truth = random_truth(np.random.default_rng(0), images=10, classes=CLASSES)
