@@ -34,7 +34,7 @@ def comparisons(options: Options) -> Iterator[Comparison]:
     """Both in turns. A step's time runs from one step to the next, so that checkpoints and reports are in it."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder, ray_session():
+    with tempfile.TemporaryDirectory() as folder, ray_session(dashboard=False):
         job = _job(Path(folder), options)
         wall: dict[str, list[float]] = {"ray": [], "plain": []}
         work: dict[str, list[float]] = {"ray": [], "plain": []}

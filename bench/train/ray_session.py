@@ -13,10 +13,12 @@ from pathlib import Path
 
 import psutil
 
-from bench.errors import UserError
+from bench.errors import StepFailed, UserError
 
 OBJECT_STORE_BYTES = 256 * 2**20
 """Weights and predictions travel through files; the object store holds little more than function arguments."""
+START_ATTEMPTS = 2
+"""Ray gives its processes 30 seconds, which a machine busy with other things may not have."""
 FOLDER = "locbench-ray-"
 DEFAULTS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -98,16 +100,26 @@ def _started(num_cpus: int | None, num_gpus: int | None, dashboard: bool) -> Ite
     # folder, where it changes how other clusters start.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
-        ray.init(
-            address="local",
-            num_cpus=num_cpus,
-            num_gpus=num_gpus,
-            include_dashboard=dashboard,
-            object_store_memory=OBJECT_STORE_BYTES,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-            _temp_dir=str(folder),
-        )
+        for attempt in range(START_ATTEMPTS):
+            try:
+                ray.init(
+                    address="local",
+                    num_cpus=num_cpus,
+                    num_gpus=num_gpus,
+                    include_dashboard=dashboard,
+                    object_store_memory=OBJECT_STORE_BYTES,
+                    logging_level=logging.ERROR,
+                    log_to_driver=False,
+                    _temp_dir=str(folder),
+                )
+                break
+            except Exception as error:  # Ray raises the bare class when its own processes are late.
+                ray.shutdown()
+                if attempt == START_ATTEMPTS - 1:
+                    reason = str(error).strip().partition("\n")[0]
+                    raise StepFailed(
+                        f"Ray cannot start: {reason}; free memory and processors, then try again"
+                    ) from error
         yield _session(own=True)
     finally:
         ray.shutdown()
