@@ -15,7 +15,7 @@ def add_to(app: typer.Typer) -> None:
 def evaluate(
     detections: Annotated[list[Path], typer.Argument(help="Parquet or COCO results JSON; several to compare.")],
     data: Annotated[Path, typer.Option(help="A data store, or COCO annotations.")],
-    protocol: Annotated[str, typer.Option(help="coco, coco-masks, voc2007, voc2012, cityscapes, …")] = "coco",
+    protocol: Annotated[str, typer.Option(help="coco, coco-mask, voc2007, voc2012, cityscapes, …")] = "coco",
     compare: Annotated[bool, typer.Option("--compare", help="Differences to the first, with intervals.")] = False,
     per_class: Annotated[bool, typer.Option("--per-class", help="Also the numbers of each class.")] = False,
     pictures: Annotated[Path | None, typer.Option(help="Draw curves, errors and examples into this folder.")] = None,

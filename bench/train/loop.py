@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from bench.errors import UserError
 from bench.train.checkpoint import Checkpoints, NoCheckpoints, State
 from bench.train.config import TrainConfig
+from bench.train.diagnose import first_not_finite
 from bench.train.ema import Ema
 from bench.train.optimizer import build_optimizer, clip, set_rate
 from bench.train.place import Place, check_amp
-from bench.train.records import Records, StepRecord, weights_gone_astray
+from bench.train.records import Records, StepRecord, gone_astray
 from bench.train.schedule import learning_rate
 from bench.train.seeding import repeatable, seed_everything
 from detectors.images import ImageBatch
@@ -105,10 +106,11 @@ class Training:
             with torch.autocast(self.place.device.type, torch.bfloat16, enabled=self.config.amp == "bf16"):
                 losses: dict[str, Tensor] = self._forward(self._laid_out(images), targets)
         except (RuntimeError, IndexError) as error:
-            # Weights that are no numbers can break an operation before there is a loss to look at.
-            if all(parameter.isfinite().all() for parameter in self.model.parameters()):
+            # Numbers gone astray can break an operation before there is a loss to look at.
+            where = first_not_finite(self.model, lambda: self.model(self._laid_out(images), targets))
+            if not where:
                 raise
-            raise weights_gone_astray(self.iteration + 1, [int(index) for index in indices]) from error
+            raise gone_astray(where, self.iteration + 1, [int(index) for index in indices]) from error
         return losses
 
     def state(self, past: State) -> State:

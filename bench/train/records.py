@@ -105,9 +105,9 @@ class Records:
         )
 
 
-def weights_gone_astray(iteration: int, images: list[int]) -> NonFiniteLoss:
+def gone_astray(where: str, iteration: int, images: list[int]) -> NonFiniteLoss:
     """For a step that could not even give its losses."""
-    return NonFiniteLoss(f"the weights are not finite at step {iteration}, with the images {images}; {REMEDY}")
+    return NonFiniteLoss(f"the output of {where} is not finite at step {iteration}, images {images}; {REMEDY}")
 
 
 def peak_memory_mb(device: torch.device) -> float:

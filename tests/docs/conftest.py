@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 import bench
+from bench.data.formats import synthetic
+from bench.data.prepare import prepare_splits
 
 SMALL = {"train.epochs": 1, "data.train": 40, "data.val": 20}
 
@@ -13,6 +15,7 @@ SMALL = {"train.epochs": 1, "data.train": 40, "data.val": 20}
 def quickstarted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("docs")
     bench.run("quickstart", rows=["retinanet"], settings=SMALL, storage=folder / "runs").raise_if_failed()
+    prepare_splits(synthetic.Config(train=8, val=4), folder / "stores" / "mine")
     return folder
 
 

@@ -224,18 +224,18 @@ def test_repeatable_kernels_are_a_matter_of_the_run_alone():
         assert torch.get_deterministic_debug_mode() == before
 
 
-def test_weights_that_are_no_numbers_are_named_even_where_an_operation_breaks_on_them():
+def test_outputs_that_are_no_numbers_are_named_even_where_an_operation_breaks_on_them():
     run = training()
     batch = next(iter(run.batches))
+    whole = run._forward
 
     def broken(*inputs: object) -> dict[str, torch.Tensor]:
+        whole(*inputs)
         raise IndexError("index -9223372036854775808 is out of bounds")
 
     run._forward = broken  # type: ignore[assignment]
     with pytest.raises(IndexError):
         run.step(batch, 0.0)
-    next(run.model.parameters()).data.fill_(math.nan)
-    with pytest.raises(
-        NonFiniteLoss, match=r"the weights are not finite at step 1, with the images \[.*lower train.lr"
-    ):
+    next(run.model.parameters()).data.fill_(math.inf)
+    with pytest.raises(NonFiniteLoss, match=r"the output of \S+ is not finite at step 1, images \[.*lower train.lr"):
         run.step(batch, 0.0)

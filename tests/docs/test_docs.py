@@ -47,9 +47,13 @@ def test_shown_commands_work(shown: str, docs_folder: Path) -> None:
         assert words[0] in ("source", "pip", "export", "cd")
 
 
-@pytest.mark.parametrize(("name", "block"), list(blocks("python")))
-def test_shown_python_works(name: str, block: str, docs_folder: Path) -> None:
-    exec(compile(block, name, "exec"), {"__name__": "docs"})
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_shown_python_works(page: Path, docs_folder: Path) -> None:
+    """The blocks of a page follow on one another."""
+    names: dict[str, object] = {"__name__": "docs"}
+    for name, block in blocks("python"):
+        if name.startswith(page.name):
+            exec(compile(block, name, "exec"), names)
 
 
 def test_commands_run_elsewhere_are_run_there() -> None:
