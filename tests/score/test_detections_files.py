@@ -182,3 +182,16 @@ def test_bad_ground_truth(tmp_path, content, words):
     with pytest.raises(UserError, match=words) as error:
         evaluate_file(tmp_path / "d.json", path)
     assert str(path) in str(error.value)
+
+
+def test_a_file_may_hold_some_of_the_images_in_any_order(tmp_path: Path) -> None:
+    whole = Detections.from_boxes(
+        4, [0, 1, 3, 3], [[0, 0, i + 1, 2] for i in range(4)], [0.4, 0.3, 0.2, 0.1], [0, 0, 0, 0]
+    )
+    write_parquet(tmp_path / "all.parquet", whole)
+    table = pq.read_table(tmp_path / "all.parquet")
+    pq.write_table(table.take([3, 1]), tmp_path / "some.parquet")
+    some = read_parquet(tmp_path / "some.parquet", 4)
+    assert sorted(some.image.tolist()) == [1, 3, 3]
+    for image, box in zip(some.image, some.boxes, strict=True):
+        assert box[2] in {1: (2,), 3: (3, 4)}[int(image)]
