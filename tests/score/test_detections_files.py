@@ -1,6 +1,7 @@
 """Detections to Parquet, to COCO results, and back; input that a person can mend."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
