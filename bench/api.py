@@ -77,8 +77,8 @@ def _spread_note(workers: int) -> list[str]:
     if workers == 1:
         return []
     return [
-        f"Trained by {workers} workers: each step equals that of one worker but for rounding (1e-4 one-stage, 5e-3 two-stage"
-        " after 3 steps), which whole trainings spread like another seed does."
+        f"Trained by {workers} workers: steps equal those of one worker but for rounding (weights after 3 steps within "
+        "1e-4 one-stage, 5e-3 two-stage); whole trainings differ as two seeds do."
     ]
 
 
