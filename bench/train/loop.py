@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -35,10 +36,12 @@ class Batches(Sized, Iterable[Batch], Protocol):
 
 @dataclass(frozen=True)
 class Hooks:
-    """What the first worker calls: `step` after every step, `evaluate` before each checkpoint for its metrics."""
+    """What the first worker calls, `step` after every step, `evaluate` before each checkpoint for its metrics; and
+    `around`, which every worker enters for as long as it trains."""
 
     step: Callable[[StepRecord], None] = lambda record: None
     evaluate: Callable[[nn.Module, int], dict[str, float]] = lambda model, iteration: {}
+    around: Callable[[Place], AbstractContextManager[Any]] = lambda place: nullcontext()
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,8 @@ class Training:
 def fit(training: Training, checkpoints: Checkpoints | None = None, hooks: Hooks | None = None) -> Outcome:
     """Trains to the end, from the last checkpoint if there is one; a resumed run equals an unbroken one."""
     config, place = training.config, training.place
-    checkpoints, hooks = checkpoints or NoCheckpoints(), (hooks if hooks and place.rank == 0 else Hooks())
+    checkpoints, hooks = checkpoints or NoCheckpoints(), hooks or Hooks()
+    around, hooks = hooks.around(place), hooks if place.rank == 0 else Hooks()
     saved = checkpoints.latest()
     if saved is not None:
         training.load(saved)
@@ -170,7 +174,7 @@ def fit(training: Training, checkpoints: Checkpoints | None = None, hooks: Hooks
     look_every = 1 if place.device.type == "cpu" else config.log_every
     started = time.perf_counter() - past["seconds"]
     training.records.restart_clock()
-    with repeatable(place.device, config.deterministic):
+    with around, repeatable(place.device, config.deterministic):
         for batch, data_seconds in _timed(training.batches, training.total - training.iteration):
             training.step(batch, data_seconds)
             save = training.iteration % config.checkpoint_every == 0 or training.iteration == training.total

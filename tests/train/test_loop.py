@@ -2,6 +2,8 @@
 
 import copy
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -201,6 +203,27 @@ def test_hooks_hear_every_step_and_every_checkpoint():
     assert all(r.images_per_second > 0 and r.data_seconds > 0 and r.memory_mb > 10 for r in steps)
     assert outcome.losses == steps[-1].losses
     assert outcome.images_per_second > 0
+
+
+def test_what_surrounds_a_training_is_left_however_it_ends():
+    said: list[str] = []
+
+    @contextmanager
+    def around(place: Place) -> Iterator[None]:
+        said.append("in")
+        try:
+            yield
+        finally:
+            said.append("out")
+
+    def kill(record: StepRecord) -> None:
+        said.append(str(record.iteration))
+        if record.iteration == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(training(), hooks=Hooks(step=kill, around=around))
+    assert said == ["in", "1", "2", "out"]
 
 
 def test_a_batch_that_workers_cannot_share():

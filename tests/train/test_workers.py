@@ -1,5 +1,6 @@
 """Two workers do what one does: equal to rounding, then as far apart as rounding drives discrete choices."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,9 @@ def memory_training(place: Place, folder: Path, bad: int = -1) -> None:
         TinyModel(), MemoryBatches(rank=place.rank, world_size=place.world_size, bad=bad), CONFIG, place=place
     )
     steps: list[StepRecord] = []
-    fit(run, hooks=Hooks(step=steps.append))
+    entered: list[int] = []
+    fit(run, hooks=Hooks(step=steps.append, around=lambda place: nullcontext(entered.append(place.rank))))
+    assert entered == [place.rank]
     if place.rank == 0:
         state = {"model": run.model.state_dict(), "ema": run.ema.average, "losses": [step.losses for step in steps]}
         torch.save(state, folder / f"memory-{place.world_size}.pt")
