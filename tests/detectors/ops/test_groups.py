@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import nms
 
-from detectors.ops.groups import _chunks, best_within, grouped_nms, order_within
+from detectors.ops.groups import PAIRS, SMALL, _chunks, best_within, grouped_nms, order_within
 
 
 def boxes(count: int, extent: float, generator: torch.Generator) -> Tensor:
@@ -37,6 +37,50 @@ def test_nms_within_groups_is_nms_of_each_group(seed: int) -> None:
         members = (groups == group).nonzero().squeeze(1)
         expected += members[nms(found[members], scores[members], 0.4)].tolist()
     assert kept.tolist() == expected
+
+
+def of_each_group(found: Tensor, scores: Tensor, groups: Tensor, threshold: float) -> list[int]:
+    """Torchvision's NMS, a call a group."""
+    kept: list[int] = []
+    for group in groups.unique().tolist():
+        members = (groups == group).nonzero().squeeze(1)
+        kept += members[nms(found[members].float(), scores[members].float(), threshold)].tolist()
+    return kept
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 1 / 3, 0.5, 0.6, 0.7, 1.0])
+def test_an_iou_at_the_threshold_rounds_as_in_torchvision(threshold: float) -> None:
+    """Boxes on whole pixels, with and without extent, have many IoUs of exactly a threshold; scores tie."""
+    for seed in range(30):
+        generator = torch.Generator().manual_seed(seed)
+        corner = torch.randint(0, 12, (60, 2), generator=generator)
+        found = torch.cat([corner, corner + torch.randint(0, 10, (60, 2), generator=generator)], 1).float()
+        scores = torch.randint(0, 20, (60,), generator=generator) / 20
+        groups = torch.randint(0, 6, (60,), generator=generator)
+        expected = of_each_group(found, scores, groups, threshold)
+        assert grouped_nms(found, scores, groups, threshold).tolist() == expected
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_groups_of_every_size(dtype: torch.dtype) -> None:
+    """One, two, a table full, one more than a table takes, hundreds; and numbers of groups that nobody has."""
+    sizes = [1, 2, 2, SMALL - 1, SMALL, SMALL + 1, 0, 300, 1, 40]
+    groups = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+    generator = torch.Generator().manual_seed(0)
+    groups = groups[torch.randperm(len(groups), generator=generator)]
+    found = boxes(len(groups), 60.0, generator).to(dtype)
+    scores = torch.rand(len(groups), generator=generator)
+    expected = of_each_group(found, scores, groups, 0.4)
+    assert grouped_nms(found, scores, groups, 0.4).tolist() == expected
+    assert grouped_nms(found, scores, groups, 0.4, sizes).tolist() == expected
+
+
+def test_many_small_groups_fill_several_tables() -> None:
+    generator = torch.Generator().manual_seed(0)
+    groups = torch.randint(0, 400, (9000,), generator=generator)
+    assert int(groups.bincount().square().sum()) > 2 * PAIRS
+    found, scores = boxes(9000, 60.0, generator), torch.rand(9000, generator=generator)
+    assert grouped_nms(found, scores, groups, 0.5).tolist() == of_each_group(found, scores, groups, 0.5)
 
 
 def test_groups_far_apart_in_number_do_not_blur_boxes() -> None:
