@@ -93,6 +93,8 @@ class Study:
     protocol: str
     published: Published | None
     claims: tuple[str, ...]
+    overrides: tuple[Setting, ...] = ()
+    """what was set for all rows beside the file"""
 
 
 def load_study(
@@ -113,7 +115,7 @@ def load_study(
         raise UserError(
             f"has no profile {profile!r}", where=str(file), remedy=remedy(profile, [FULL, *content.profiles])
         )
-    names = _chosen_rows(document, content, rows)
+    names, overrides = _chosen_rows(document, content, rows), tuple(overrides)
     _check_claims(document, content)
     of_profile = settings_of(document, ("profiles", profile)) if content.profiles.get(profile) else []
     shared = [*_study_settings(document), *of_profile]
@@ -130,6 +132,7 @@ def load_study(
         protocol=content.protocol,
         published=content.published,
         claims=content.claims,
+        overrides=overrides,
     )
 
 
