@@ -37,7 +37,11 @@ def ssd300_vgg16() -> Config:
         mean=(0.48235, 0.45882, 0.40784),
         std=(1 / 255, 1 / 255, 1 / 255),
         post=standard.Config(
-            score_threshold=0.01, min_size=0, suppress=hard.Config(iou_threshold=0.45), max_detections=200
+            score_threshold=0.01,
+            per_class=400,
+            min_size=0,
+            suppress=hard.Config(iou_threshold=0.45),
+            max_detections=200,
         ),
     )
 

@@ -24,6 +24,8 @@ class Config(PostConfig):
     """Which score that is: the class score, or the one that `rank` gives."""
     per_level: Count | None = None
     """At most this many candidates of an image's pyramid level enter suppression."""
+    per_class: Count | None = None
+    """At most this many candidates of an image's class enter suppression."""
     min_size: NonNegative = 0.01
     """Boxes with a side shorter than this, in pixels, are dropped."""
     suppress: SuppressConfig = field(default_factory=hard.Config)
@@ -46,7 +48,7 @@ class StandardPost:
     def __call__(self, raw: Raw) -> Detections:
         raw, scores = self._eligible(raw)
         groups = class_groups(raw)
-        kept, final = self.suppress(raw, scores, groups)
+        kept, final = self.suppress(raw, scores, groups, self.config.max_detections)
         best = best_within(raw.image[kept], final, self.config.max_detections)
         kept, final = kept[best], final[best]
         boxes = raw.boxes[kept] if self.vote is None else self.vote(raw.boxes, scores, groups, kept)
@@ -61,6 +63,8 @@ class StandardPost:
         if config.per_level is not None:
             level = raw.image * (1 + raw.level.max() if len(raw) else 1) + raw.level
             chosen = chosen[best_within(level[chosen], scores[chosen], config.per_level)]
+        if config.per_class is not None:
+            chosen = chosen[best_within(class_groups(raw)[chosen], scores[chosen], config.per_class)]
         return raw.select(chosen), scores[chosen]
 
 

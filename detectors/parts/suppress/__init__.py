@@ -8,8 +8,11 @@ from torch import Tensor
 from detectors.config import PartConfig
 from detectors.raw import Raw
 
-Suppress = Callable[[Raw, Tensor, Tensor], tuple[Tensor, Tensor]]
-"""(raw, ranking scores [M], groups [M]) -> (indices of those that survive [N], their final scores [N])."""
+Suppress = Callable[[Raw, Tensor, Tensor, int], tuple[Tensor, Tensor]]
+"""(raw, ranking scores [M], groups [M], most) -> (indices of those that survive [N], their final scores [N]).
+
+Of a group only the `most` survivors of highest final score are of use; a rule that finds them in that order may stop.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

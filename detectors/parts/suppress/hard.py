@@ -18,6 +18,6 @@ class Config(SuppressConfig):
     def build(self) -> Suppress:
         return self._suppress
 
-    def _suppress(self, raw: Raw, scores: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
+    def _suppress(self, raw: Raw, scores: Tensor, groups: Tensor, most: int) -> tuple[Tensor, Tensor]:
         kept = grouped_nms(raw.boxes, scores, groups, self.iou_threshold)
         return kept, scores[kept]

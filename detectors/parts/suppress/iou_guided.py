@@ -20,7 +20,7 @@ class Config(SuppressConfig):
     def build(self) -> Suppress:
         return self._suppress
 
-    def _suppress(self, raw: Raw, scores: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
+    def _suppress(self, raw: Raw, scores: Tensor, groups: Tensor, most: int) -> tuple[Tensor, Tensor]:
         kept, clustered = iou_guided_nms(raw.boxes, raw.scores, scores, self.iou_threshold, groups)
         if self.times is None:
             return kept, clustered

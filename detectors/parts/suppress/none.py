@@ -15,5 +15,5 @@ class Config(SuppressConfig):
         return keep_all
 
 
-def keep_all(raw: Raw, scores: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
+def keep_all(raw: Raw, scores: Tensor, groups: Tensor, most: int) -> tuple[Tensor, Tensor]:
     return torch.arange(len(raw), device=scores.device), scores

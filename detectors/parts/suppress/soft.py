@@ -24,7 +24,7 @@ class Config(SuppressConfig):
     def build(self) -> Suppress:
         return self._suppress
 
-    def _suppress(self, raw: Raw, scores: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
+    def _suppress(self, raw: Raw, scores: Tensor, groups: Tensor, most: int) -> tuple[Tensor, Tensor]:
         return soft_nms(
             raw.boxes,
             scores,
@@ -33,4 +33,5 @@ class Config(SuppressConfig):
             sigma=self.sigma,
             min_score=self.min_score,
             groups=groups,
+            max_keep=most,
         )

@@ -49,7 +49,8 @@ def slow(found: Raw, config: standard.Config, rank: Tensor) -> list[list[tuple[f
             ]
         kept = []
         for label in range(3):
-            mine = torch.tensor([i for i in members if found.labels[i] == label], dtype=torch.int64)
+            own = sorted((i for i in members if found.labels[i] == label), key=lambda i: -rank[i])[: config.per_class]
+            mine = torch.tensor(own, dtype=torch.int64)
             kept += mine[nms(found.boxes[mine], rank[mine], config.suppress.iou_threshold)].tolist()
         kept = sorted(kept, key=lambda i: -rank[i])[: config.max_detections]
         out.append([(float(rank[i]), int(found.labels[i]), found.boxes[i].tolist()) for i in kept])
@@ -64,6 +65,8 @@ def slow(found: Raw, config: standard.Config, rank: Tensor) -> list[list[tuple[f
         standard.Config(score_threshold=0.5, suppress=hard.Config(iou_threshold=0.3)),
         standard.Config(max_detections=7),
         standard.Config(per_level=9),
+        standard.Config(per_class=5),
+        standard.Config(per_class=4, per_level=9, rank=product.Config()),
         standard.Config(rank=product.Config()),
         standard.Config(rank=product.Config(name="purity", cls_power=1.0, quality_power=2.0), score_threshold=0.4),
         standard.Config(rank=product.Config(), score_threshold=0.6, threshold_on="rank", per_level=12),
@@ -167,6 +170,18 @@ def test_soft_suppression_lowers_scores() -> None:
     softly = standard.Config(suppress=soft.Config(), max_detections=1000).build()(found)[0]
     assert softly["scores"].sum() < hardly["scores"].sum()
     assert softly["scores"][0] == hardly["scores"][0]
+
+
+@pytest.mark.parametrize("suppress", [soft.Config(), soft.Config(method="gaussian", min_score=0.2)])
+@pytest.mark.parametrize("vote", [None, score.Config()])
+def test_soft_suppression_that_stops_early_changes_nothing(suppress: soft.Config, vote: score.Config | None) -> None:
+    found = raw()
+    few, all_of_them = (
+        standard.Config(suppress=suppress, vote=vote, max_detections=most).build()(found) for most in (6, 300)
+    )
+    for image in range(4):
+        for name, values in few[image].items():
+            assert torch.equal(values, all_of_them[image][name][:6]), name
 
 
 def test_voting_moves_boxes_towards_their_neighbours_and_keeps_scores() -> None:
