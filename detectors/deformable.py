@@ -1,29 +1,45 @@
-"""A 3 x 3 convolution that samples where it likes (deformable convolution, version 1)."""
+"""A 3 x 3 convolution that samples where it likes: deformable convolution, version 1, and with modulation version 2."""
 
 from torch import Tensor, nn
 from torchvision.ops import DeformConv2d
 
+TAPS = 9
+
 
 class DeformableConv(DeformConv2d):
-    """Starts as a regular convolution: offsets are predicted from the features, and are zero at first."""
+    """Offsets are predicted from the features, and are zero at first: it starts as a regular convolution.
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1, groups: int = 1, bias: bool = True) -> None:
+    With modulation each tap also has a factor in (0, 1). All are 1/2 at first, as published, so that it starts at half
+    the strength of a regular convolution.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, stride: int = 1, groups: int = 1, bias: bool = True, modulated: bool = False
+    ) -> None:
         super().__init__(inputs, outputs, 3, stride=stride, padding=1, groups=groups, bias=bias)
-        self.offset = nn.Conv2d(inputs, 18, 3, stride=stride, padding=1)
+        self.modulated = modulated
+        self.offset = nn.Conv2d(inputs, (3 if modulated else 2) * TAPS, 3, stride=stride, padding=1)
         nn.init.zeros_(self.offset.weight)
         nn.init.zeros_(self.offset.get_parameter("bias"))
 
     def forward(self, features: Tensor) -> Tensor:
-        answer: Tensor = super().forward(features, self.offset(features).to(features.dtype))
+        predicted = self.offset(features).to(features.dtype)
+        mask = predicted[:, 2 * TAPS :].sigmoid() if self.modulated else None
+        answer: Tensor = super().forward(features, predicted[:, : 2 * TAPS], mask)
         return answer
 
 
-def deform(stage: nn.Module) -> None:
+def deform(stage: nn.Module, modulated: bool = False) -> None:
     """Makes the 3 x 3 convolution of every residual block deformable; it keeps its weights and their names."""
     for block in stage.children():
         regular = block.get_submodule("conv2")
         assert isinstance(regular, nn.Conv2d)
         block.conv2 = DeformableConv(
-            regular.in_channels, regular.out_channels, regular.stride[0], regular.groups, bias=False
+            regular.in_channels,
+            regular.out_channels,
+            regular.stride[0],
+            regular.groups,
+            bias=False,
+            modulated=modulated,
         )
         block.conv2.weight = regular.weight

@@ -53,17 +53,17 @@ def paa_x152_32x8d_fpn() -> Config:
 
 
 def paa_r101_dcn_fpn() -> Config:
-    """PAA with ResNet-101, deformable from C3 on and in the last layer of its towers."""
+    """PAA with ResNet-101, deformable (v2) from C3 on and in the last layer of its towers."""
     return _deformable(paa_r101_fpn())
 
 
 def paa_x101_64x4d_dcn_fpn() -> Config:
-    """PAA with ResNeXt-101-64x4d, deformable from C3 on and in the last layer of its towers."""
+    """PAA with ResNeXt-101-64x4d, deformable (v2) from C3 on and in the last layer of its towers."""
     return _deformable(paa_x101_64x4d_fpn())
 
 
 def paa_x152_32x8d_dcn_fpn() -> Config:
-    """PAA with ResNeXt-152-32x8d, deformable from C3 on and in the last layer of its towers."""
+    """PAA with ResNeXt-152-32x8d, deformable (v2) from C3 on and in the last layer of its towers."""
     return _deformable(paa_x152_32x8d_fpn())
 
 
@@ -127,8 +127,8 @@ def _deformable(base: Config) -> Config:
     assert isinstance(base.head, towers.Config)
     return replace(
         base,
-        backbone=replace(base.backbone, deformable=(3, 4, 5)),
-        head=replace(base.head, deformable_last=True),
+        backbone=replace(base.backbone, deformable=(3, 4, 5), modulated=True),
+        head=replace(base.head, deformable_last=True, modulated=True),
     )
 
 

@@ -1,9 +1,13 @@
-"""Deformable stages of a backbone: a regular network at first, with the weights of one."""
+"""Deformable convolutions, and stages of a backbone with them: regular at first, with the weights of a regular one."""
 
 import pytest
 import torch
+from torch.nn import functional
 from torchvision.models import resnet18
 
+import detectors
+from detectors import zoo
+from detectors.deformable import DeformableConv
 from detectors.parts.backbone.resnet import Config
 
 
@@ -16,6 +20,40 @@ def test_a_deformable_backbone_takes_regular_weights_and_starts_like_it() -> Non
         backbone.load_classifier_state(state)
     for ours, theirs in zip(deformable(images), regular(images), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_with_modulation_it_starts_at_half_the_strength_and_its_factors_learn() -> None:
+    torch.manual_seed(0)
+    conv = DeformableConv(4, 6, stride=2, modulated=True)
+    features = torch.randn(2, 4, 9, 8)
+    regular = functional.conv2d(features, conv.weight, stride=2, padding=1)
+    torch.testing.assert_close(conv(features), regular / 2 + conv.bias[:, None, None], rtol=1e-4, atol=1e-5)
+    conv(features).square().sum().backward()
+    gradient = conv.offset.weight.grad
+    assert gradient.shape == (27, 4, 3, 3)
+    assert gradient[:18].any()
+    assert gradient[18:].any()
+
+
+def test_each_factor_belongs_to_its_tap() -> None:
+    """A tap's factor at nearly one and all others at nearly zero leave what this tap alone says."""
+    torch.manual_seed(0)
+    conv = DeformableConv(3, 2, bias=False, modulated=True)
+    features = torch.randn(1, 3, 5, 6)
+    for tap in range(9):
+        with torch.no_grad():
+            conv.offset.bias[18:] = torch.where(torch.arange(9) == tap, 30.0, -30.0)
+        alone = torch.zeros_like(conv.weight)
+        alone[:, :, tap // 3, tap % 3] = conv.weight.detach()[:, :, tap // 3, tap % 3]
+        torch.testing.assert_close(conv(features), functional.conv2d(features, alone, padding=1), rtol=1e-4, atol=1e-5)
+
+
+def test_papers_rows_with_deformable_convolutions_are_modulated() -> None:
+    config = zoo.config("paa_r101_dcn_fpn")
+    with torch.device("meta"):
+        model = detectors.build(config, 3)
+    widths = [len(p) for name, p in model.named_parameters() if name.endswith("offset.weight")]
+    assert widths == [27] * (4 + 23 + 3 + 2)
 
 
 def test_only_the_named_stages_deform_and_their_offsets_learn() -> None:

@@ -47,6 +47,8 @@ class Config(BackboneConfig):
     """How many of stem, C2, C3, C4, C5 are not trained."""
     deformable: tuple[Annotated[int, Interval(ge=2, le=5)], ...] = ()
     """Stages with deformable 3 x 3 convolutions: (3, 4, 5) in the papers."""
+    modulated: bool = False
+    """whether their taps have factors (DCN v2)"""
 
     def build(self) -> Backbone:
         return ResNet(self)
@@ -65,7 +67,7 @@ class ResNet(Backbone):
         self.conv1, self.bn1, self.relu, self.maxpool = net.conv1, net.bn1, net.relu, net.maxpool
         self.layer1, self.layer2, self.layer3, self.layer4 = net.layer1, net.layer2, net.layer3, net.layer4
         for stage in config.deformable:
-            deform(self.get_submodule(f"layer{stage - 1}"))
+            deform(self.get_submodule(f"layer{stage - 1}"), config.modulated)
         self.channels = tuple(width * block.expansion for width in (64, 128, 256, 512))
         stages = [(self.conv1, self.bn1), (self.layer1,), (self.layer2,), (self.layer3,), (self.layer4,)]
         self.freeze([module for stage in stages[: config.frozen_stages] for module in stage])

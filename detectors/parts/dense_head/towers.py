@@ -28,6 +28,8 @@ class Config(DenseHeadConfig):
     """box codes pass a ReLU: for coders of distances"""
     deformable_last: bool = False
     """the last convolution of each tower samples where it likes"""
+    modulated: bool = False
+    """whether its taps have factors (DCN v2)"""
     prior: Annotated[float, Interval(gt=0, lt=1)] = 0.01
     """class probability at the start"""
     init_std: Positive = 0.01
@@ -85,7 +87,11 @@ def _tower(config: Config, width: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for index in range(config.convs):
         deformable = config.deformable_last and index == config.convs - 1
-        layers.append(DeformableConv(width, width) if deformable else _conv(width, width, config.init_std))
+        layers.append(
+            DeformableConv(width, width, modulated=config.modulated)
+            if deformable
+            else _conv(width, width, config.init_std)
+        )
         if config.norm == "group":
             layers.append(nn.GroupNorm(config.groups, width))
         layers.append(nn.ReLU(inplace=True))
