@@ -10,7 +10,7 @@ from bench.errors import UserError
 from bench.score.claims import Quantity, Row, Table, Verdict, judge
 from bench.study.cache import StepCache, read_json
 from bench.study.graph import Cell
-from bench.study.recorder import flat
+from bench.study.redo import flat
 from bench.study.spec import Study
 from bench.study.state import CellState
 from bench.study.work import CURVES

@@ -1,87 +1,157 @@
-"""Tells the tracker of a study: one run a cell, opened before the work and closed with its numbers."""
+"""Tells the tracker of a study: a run a cell, opened before the work, followed, closed with its numbers and files."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
 
+from bench.data.store import Store
+from bench.errors import Interrupted, UserError
+from bench.study import redo
 from bench.study.cache import StepCache
+from bench.study.follow import Follow
 from bench.study.graph import Cell, Splits, data_digest
-from bench.study.provenance import provenance
-from bench.study.spec import Study
+from bench.study.provenance import CHANGES, ENVIRONMENT, left_provenance, provenance
+from bench.study.published import published_rows
+from bench.study.spec import Skipped, Study
 from bench.study.state import CellState
-from bench.study.work import CURVES, DETECTIONS, GALLERY
-from bench.track.record import Published
+from bench.study.work import CURVES, DETECTIONS, GALLERY, PLOTS, RAW
+from bench.track.record import DataSet, RunRecord, Status
 from bench.track.tracker import Tracker
+from bench.train.job import WEIGHTS
 
-PERCENT = 100.0
-IN_PERCENT = re.compile(r"A[PR](\d+|[sml])?$")
-"""Metrics that papers print in percent."""
-ARTIFACTS = (CURVES, DETECTIONS, GALLERY)
+FORM, FORM_TAG = "2", "record_form"
+"""Raised when a record gets more in it: runs with less are then told again."""
 
 
 class Recorder:
-    """Speaks for one study under one profile."""
+    """Speaks for one study under one profile; leaves no run open, whatever happens."""
 
     def __init__(self, tracker: Tracker, study: Study, cache: StepCache, splits: Mapping[str, Splits]) -> None:
         self.tracker, self.study, self.cache, self.splits = tracker, study, cache, splits
-        params = {"baseline": study.baseline, "rows": [row.name for row in study.rows], "metric": "AP"}
-        tracker.start_study(study.name, study.profile, study.title, params)
-        self._publish()
+        rows = [row.name for row in study.rows] + [row.name for row in study.skipped]
+        params = {"baseline": study.baseline, "rows": rows, "metric": "AP"}
+        self._own_key = tracker.start_study(study.name, study.profile, study.title, params)
+        tracker.tag(self._own_key, provenance())
+        tracker.artifact(self._own_key, study.file)
+        if study.published is not None:
+            tracker.publish(study.name, published_rows(study.published))
+        self._keys: dict[str, str] = {}
+        self._endings: dict[str, str] = {}
+        self._follow = Follow(tracker)
+
+    def __enter__(self) -> "Recorder":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """A run of the study that was broken off leaves cells without an end."""
+        self._follow.close()
+        stopped = isinstance(error, KeyboardInterrupt | Interrupted)
+        for title, key in self._keys.items():
+            if title not in self._endings:
+                self.tracker.finish(key, "interrupted" if stopped else "failed", str(error or "not reached"))
+                self._endings[title] = "interrupted"
+        bad = [title for title, status in self._endings.items() if status not in ("done", "skipped")]
+        status: Status = "interrupted" if stopped else "failed" if error or bad else "done"
+        reason = str(error) if error else f"{len(bad)} of {len(self._endings)} cells failed" if bad else ""
+        self.tracker.finish(self._own_key, status, reason)
 
     def open(self, plan: Sequence[Cell]) -> None:
-        """Opens the run of every cell; the same cell finds its run again."""
-        self._keys = {cell.title: self._open(cell) for cell in plan}
-
-    def key(self, cell: Cell) -> str:
-        return self._keys[cell.title]
+        """Opens the run of every cell; the same cell finds its run again, and is left alone if nothing is to add."""
+        for row in self.study.skipped:
+            self._skip(row)
+        told = self._told()
+        for cell in plan:
+            if self._is_told(cell, told.get((cell.row.name, cell.seed))):
+                self._endings[cell.title] = "done"
+            else:
+                self._keys[cell.title] = self._open(cell)
 
     def finished(self, cell: Cell, state: CellState) -> None:
         """Closes a cell's run with what it ended with."""
         assert state.finished
-        if state.status == "done":
-            for name in ARTIFACTS:
-                self.tracker.artifact(self.key(cell), self.cache.folder(cell.score) / name)
-        self.tracker.finish(self.key(cell), state.status, state.reason, state.metrics)  # type: ignore[arg-type]
+        if cell.title not in self._keys:
+            return
+        key, status = self._keys[cell.title], state.status
+        load = self._follow.end(key)
+        if status == "done":
+            self._keep_files(cell, key)
+        self.tracker.tag(key, self._made(cell) | {FORM_TAG: FORM})
+        self.tracker.finish(key, status, state.reason, load | state.metrics)  # type: ignore[arg-type]
+        self._endings[cell.title] = status
+
+    def _skip(self, row: Skipped) -> None:
+        study = self.study
+        key = self.tracker.start_row(study.name, row.name, None, {}, {"about": row.about}, profile=study.profile)
+        self.tracker.finish(key, "skipped", row.reason)
+
+    def _told(self) -> dict[tuple[str, int | None], RunRecord]:
+        try:
+            records = self.tracker.records(self.study.name, self.study.profile)
+        except UserError:  # a server that is away; it will be told all when it is back
+            return {}
+        return {(record.row, record.seed): record for record in records if record.source == "measured"}
+
+    def _is_told(self, cell: Cell, record: RunRecord | None) -> bool:
+        if record is None or record.status != "done" or not self.cache.done(cell.score):
+            return False
+        same = {"digest": cell.score.digest, FORM_TAG: FORM, "about": cell.row.about}
+        return all(record.tags.get(name, "") == text for name, text in same.items())
 
     def _open(self, cell: Cell) -> str:
-        splits = self.splits[data_digest(cell.row)]
+        row, study, train = cell.row, self.study, cell.steps[0]
+        splits = self.splits[data_digest(row)]
         tags = {
-            **provenance(),
+            **(self._made(cell) or ({} if self.cache.done(train) else provenance())),
             "data_fingerprint": splits.val_fingerprint,
             "train_fingerprint": splits.train_fingerprint,
-            "variant": cell.row.variant,
-            "about": cell.row.about,
-            "train_step": cell.steps[0].name,
+            "variant": row.variant,
+            "about": row.about,
+            "train_step": train.name,
+            "command": redo.command(study, row),
         }
-        study = self.study
-        params = dict(flat(cell.row.tree))
-        return self.tracker.start_row(
-            study.name, cell.row.name, cell.seed, params, tags, profile=study.profile, digest=cell.score.digest
+        key = self.tracker.start_row(
+            study.name,
+            row.name,
+            cell.seed,
+            dict(redo.flat(row.tree)),
+            tags,
+            profile=study.profile,
+            digest=cell.score.digest,
+            about=redo.words(study, row),
+            data=_data_sets(splits, row.recipe.data.kind),
         )
+        self.tracker.text(key, "config.yaml", redo.as_study_file(study, row))
+        self._follow.add(key, self.cache.folder(train))
+        return key
 
-    def _publish(self) -> None:
-        published = self.study.published
-        if published is None:
-            return
-        rows = [
-            Published(
-                row=row,
-                metrics={
-                    name: number / PERCENT if IN_PERCENT.match(name) else number for name, number in numbers.items()
-                },
-                paper=published.paper,
-                table=published.table,
-                footnote=published.note,
-            )
-            for row, numbers in published.rows.items()
-        ]
-        self.tracker.publish(self.study.name, rows)
+    def _keep_files(self, cell: Cell, key: str) -> None:
+        train, predict, score = map(self.cache.folder, cell.steps)
+        files = [score / name for name in (CURVES, DETECTIONS, GALLERY, PLOTS)]
+        for path in (*files, predict / RAW, train / ENVIRONMENT, train / CHANGES):
+            if path.exists():
+                self.tracker.artifact(key, path, steady=True)
+        self.tracker.model(key, f"{cell.row.name} · seed {cell.seed}", train / WEIGHTS)
+
+    def _made(self, cell: Cell) -> dict[str, str]:
+        """How the training was made, and in what the steps after it differ from that."""
+        train, *later = ((step.kind, left_provenance(self.cache.folder(step))) for step in cell.steps)
+        tags = dict(train[1])
+        for kind, made in later:
+            tags |= {f"{kind}.{name}": text for name, text in made.items() if text != train[1].get(name)}
+        return tags
 
 
-def flat(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of a tree by dotted path."""
-    if isinstance(tree, dict) and tree:
-        for key, value in tree.items():
-            yield from flat(value, f"{path}.{key}" if path else key)
-    else:
-        yield path, tree
+def _data_sets(splits: Splits, kind: str) -> list[DataSet]:
+    return [_data_set(splits.train, kind, "training"), _data_set(splits.val, kind, "evaluation")]
+
+
+@cache
+def _data_set(path: str, kind: str, use: Literal["training", "evaluation"]) -> DataSet:
+    store = Store.open(Path(path))
+    counts = store.manifest.counts
+    profile: dict[str, Any] = {"images": counts.images, "objects": counts.boxes, "classes": list(store.class_names)}
+    return DataSet(
+        name=f"{kind}/{store.manifest.split}", use=use, fingerprint=store.fingerprint, source=path, profile=profile
+    )

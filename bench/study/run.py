@@ -46,8 +46,7 @@ def run_study(
     cache = StepCache(storage)
     splits = prepared_data(study, cache.root)
     plan = cells(study, splits)
-    with Tracker(tracking, cache.root) as tracker:
-        recorder = Recorder(tracker, study, cache, splits)
+    with Tracker(tracking, cache.root) as tracker, Recorder(tracker, study, cache, splits) as recorder:
         recorder.open(plan)
         execution = Execution(plan, cache, workers, recorder.finished)
         if execution.missing:

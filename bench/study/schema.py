@@ -3,7 +3,9 @@
 from typing import Any
 
 from bench.config.schema import schema_of
-from bench.study.spec import RECIPE_KEYS, Recipe, StudyFile
+from bench.study.profiles import RECIPE_KEYS
+from bench.study.spec import Recipe
+from bench.study.study_file import RowWords, StudyFile
 from detectors import zoo
 
 
@@ -14,7 +16,8 @@ def study_schema() -> dict[str, Any]:
     definitions = {**recipe["$defs"], **study["$defs"]}
     overrides = definitions["Recipe"]
     variant = {"type": "string", "description": "a name that `locbench variants` lists", "enum": list(zoo.names())}
-    row = {**overrides, "properties": {"variant": variant, "about": {"type": "string"}, **overrides["properties"]}}
+    words = schema_of(RowWords, dotted=False)["$defs"]["RowWords"]["properties"] | {"variant": variant}
+    row = {**overrides, "properties": {**words, **overrides["properties"]}}
     properties = definitions["StudyFile"]["properties"]
     properties |= {key: overrides["properties"][key] for key in RECIPE_KEYS}
     properties["variant"] = variant

@@ -1,25 +1,23 @@
-"""A study file as typed objects: every row resolved to a whole recipe before anything starts."""
+"""A study as typed objects: every row a whole recipe, or skipped with its reason, before anything starts."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bench.config.overrides import Setting, resolve, settings_of
 from bench.config.suggest import remedy
-from bench.config.tree import ConfigError, from_tree, to_tree
-from bench.config.yaml_file import Document, read_yaml
+from bench.config.tree import to_tree
+from bench.config.yaml_file import Document
 from bench.data.formats import DataConfig
 from bench.data.input import InputConfig
 from bench.errors import UserError
-from bench.score.claims_language import parse
+from bench.study.profiles import FULL, RECIPE_KEYS, Profile, load_profile, recipe_settings
+from bench.study.study_file import WORDS, Published, RowWords, StudyFile, read_study_file, row_words
 from bench.train.config import TrainConfig
 from detectors import zoo
-from detectors.config import Count
 from detectors.families import DetectorConfig
-
-RECIPE_KEYS = ("data", "detector", "input", "train")
-FULL = "full"
+from detectors.shrink import shrink
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,36 +28,6 @@ class Recipe:
     detector: DetectorConfig
     input: InputConfig
     train: TrainConfig
-
-
-@dataclass(frozen=True, kw_only=True)
-class Published:
-    """Numbers that a paper prints for the rows, in the paper's units (AP in percent)."""
-
-    paper: str
-    table: str
-    rows: dict[str, dict[str, float]]
-    note: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudyFile:
-    """The keys of a study file, as they stand in it."""
-
-    title: str
-    about: str = ""
-    variant: str
-    data: dict[str, Any] | str
-    detector: dict[str, Any] = field(default_factory=dict)
-    input: dict[str, Any] = field(default_factory=dict)
-    train: dict[str, Any] = field(default_factory=dict)
-    rows: dict[str, dict[str, Any] | None]
-    baseline: str = ""
-    seeds: Count = 1
-    protocol: str = "coco"
-    published: Published | None = None
-    claims: tuple[str, ...] = ()
-    profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,6 +48,16 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """A row that cannot run yet; its published numbers stand on the leaderboard all the same."""
+
+    name: str
+    reason: str
+    about: str = ""
+    published: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Study:
     """A study under one profile, ready to run."""
 
@@ -95,6 +73,7 @@ class Study:
     claims: tuple[str, ...]
     overrides: tuple[Setting, ...] = ()
     """what was set for all rows beside the file"""
+    skipped: tuple[Skipped, ...] = ()
 
 
 def load_study(
@@ -106,33 +85,23 @@ def load_study(
     overrides: Iterable[Setting] = (),
 ) -> Study:
     """Reads and checks a study file; every fault is one UserError that names file, line and key."""
-    document = read_yaml(file)
-    try:
-        content = from_tree(StudyFile, document.data)
-    except ConfigError as error:
-        raise UserError(error.what, where=document.where(error.path), remedy=error.remedy) from error
-    if profile != FULL and profile not in content.profiles:
-        raise UserError(
-            f"has no profile {profile!r}", where=str(file), remedy=remedy(profile, [FULL, *content.profiles])
-        )
-    names, overrides = _chosen_rows(document, content, rows), tuple(overrides)
-    _check_claims(document, content)
-    of_profile = settings_of(document, ("profiles", profile)) if content.profiles.get(profile) else []
-    shared = [*_study_settings(document), *of_profile]
-    published = content.published.rows if content.published else {}
-    resolved = tuple(_row(document, content, name, shared, list(overrides), published.get(name, {})) for name in names)
+    document, content = read_study_file(file)
+    names, overrides = _chosen_rows(content, rows), tuple(overrides)
+    makes = _RowMaker(document, content, load_profile(document, content, profile), overrides)
+    made = [makes.row(name) for name in names]
     return Study(
         name=study_name(file),
         file=file,
         title=content.title,
         profile=profile,
-        rows=resolved,
+        rows=tuple(row for row in made if isinstance(row, Row)),
         seeds=tuple(range(seeds or content.seeds)),
         baseline=content.baseline or next(iter(content.rows)),
         protocol=content.protocol,
         published=content.published,
         claims=content.claims,
         overrides=overrides,
+        skipped=tuple(row for row in made if isinstance(row, Skipped)),
     )
 
 
@@ -145,61 +114,50 @@ def study_name(file: Path) -> str:
     return inside.with_suffix("").as_posix()
 
 
-def _study_settings(document: Document) -> list[Setting]:
-    """What the file sets for all rows: the recipe keys at its top level."""
-    return [
-        Setting((key, *setting.path), setting.value, setting.where)
-        for key in RECIPE_KEYS
-        if document.data.get(key) not in (None, {})
-        for setting in settings_of(document, (key,))
-    ]
-
-
-def _chosen_rows(document: Document, content: StudyFile, wanted: Sequence[str]) -> list[str]:
-    if not content.rows:
-        raise UserError("the study has no rows", where=document.where(("rows",)), remedy="name at least one")
-    if content.baseline and content.baseline not in content.rows:
-        where = document.where(("baseline",))
-        raise UserError(
-            f"no row is called {content.baseline!r}", where=where, remedy=remedy(content.baseline, content.rows)
-        )
-    for name in content.published.rows if content.published else ():
-        if name not in content.rows:
-            where = document.where(("published", "rows", name))
-            raise UserError(f"no row is called {name!r}", where=where, remedy=remedy(name, content.rows))
+def _chosen_rows(content: StudyFile, wanted: Sequence[str]) -> list[str]:
     for name in wanted:
         if name not in content.rows:
             raise UserError(f"no row is called {name!r}", where="--rows", remedy=remedy(name, content.rows))
     return [name for name in content.rows if not wanted or name in wanted]
 
 
-def _check_claims(document: Document, content: StudyFile) -> None:
-    for i, claim in enumerate(content.claims):
-        try:
-            parse(claim)
-        except UserError as error:
-            raise UserError(str(error), where=document.where(("claims", str(i)))) from error
+@dataclass(frozen=True)
+class _RowMaker:
+    """Settings in the order in which later ones win: variant, study, profile, row, command line."""
+
+    document: Document
+    content: StudyFile
+    profile: Profile
+    overrides: tuple[Setting, ...]
+
+    def row(self, name: str) -> Row | Skipped:
+        words = row_words(self.document, self.content, name)
+        published = self.content.published.rows.get(name, {}) if self.content.published else {}
+        reason = _reason_to_skip(words)
+        if reason:
+            return Skipped(name, reason, words.about, published)
+        own = settings_of(self.document, ("rows", name)) if self.content.rows[name] else []
+        settings = [
+            *recipe_settings(self.document),
+            *self.profile.settings,
+            *(setting for setting in own if setting.path not in WORDS),
+            *self.overrides,
+        ]
+        variant = words.planned or words.variant or self.content.variant
+        base = {key: {} for key in RECIPE_KEYS} | {"detector": to_tree(self._variant(name, words))}
+        recipe = resolve(Recipe, base, settings)
+        recipe = replace(recipe, detector=shrink(recipe.detector, self.profile.detector_size))
+        return Row(name, variant, recipe, words.about, published)
+
+    def _variant(self, row: str, words: RowWords) -> DetectorConfig:
+        name = words.planned or words.variant or self.content.variant
+        if name not in zoo.names():
+            where = self.document.where(("rows", row, "variant") if words.variant else ("variant",))
+            raise UserError(f"no variant is called {name!r}", where=where, remedy=remedy(name, zoo.names()))
+        return zoo.config(name)
 
 
-def _row(
-    document: Document,
-    content: StudyFile,
-    name: str,
-    shared: list[Setting],
-    overrides: list[Setting],
-    published: dict[str, float],
-) -> Row:
-    own = settings_of(document, ("rows", name)) if content.rows[name] else []
-    plain = {s.path[0]: s for s in own if s.path in (("variant",), ("about",))}
-    settings = [*shared, *(s for s in own if s.path not in (("variant",), ("about",))), *overrides]
-    variant = plain["variant"].value if "variant" in plain else content.variant
-    where = plain["variant"].where if "variant" in plain else document.where(("variant",))
-    base = {key: {} for key in RECIPE_KEYS} | {"detector": to_tree(_variant(variant, where))}
-    about = str(plain["about"].value) if "about" in plain else ""
-    return Row(name, variant, resolve(Recipe, base, settings), about, published)
-
-
-def _variant(name: Any, where: str) -> DetectorConfig:
-    if name not in zoo.names():
-        raise UserError(f"no variant is called {name!r}", where=where, remedy=remedy(name, zoo.names()))
-    return zoo.config(name)
+def _reason_to_skip(words: RowWords) -> str:
+    if words.planned and words.planned not in zoo.names():
+        return words.skip or f"the variant {words.planned} is yet to come"
+    return "" if words.planned else words.skip

@@ -1,4 +1,8 @@
-"""The trainings of a study as trials of one Ray Tune experiment, each a Ray Train run of its own workers."""
+"""The trainings of a study as trials of one Ray Tune experiment.
+
+A training of one worker runs in the trial's own process, which then takes the next trial: no worker has to start. One
+of several workers is a Ray Train run that the trial starts and watches.
+"""
 
 import threading
 import traceback
@@ -11,6 +15,9 @@ from bench.study.graph import Step
 from bench.study.state import reason_of
 from bench.study.work import train_step
 from bench.train.workers import Workers
+
+WATCHING = {"CPU": 0, "node:__internal_head__": 0.001}
+"""What a trial asks for that only watches its workers: no CPU, but a bundle of CPU 0 alone is refused."""
 
 
 class Trainings:
@@ -54,14 +61,20 @@ def _tune(work: list[tuple[Step, str]], workers: Workers, root: Path) -> None:
     import ray
     from ray import tune
 
-    # A trial only starts and watches its workers, so it costs no CPU; a bundle of CPU 0 alone is refused.
-    head = {"CPU": 0, "node:__internal_head__": 0.001}
-    trial = tune.with_resources(tune.with_parameters(_trial, work=work, workers=workers), head)
+    trial = tune.with_parameters(_trial, work=work, workers=workers)
     tune.Tuner(
-        trial,
+        tune.with_resources(trial, workers.resources if workers.count == 1 else WATCHING),
         param_space={"index": tune.grid_search(list(range(len(work))))},
-        tune_config=tune.TuneConfig(max_concurrent_trials=concurrent_trials(ray.cluster_resources(), workers)),
-        run_config=tune.RunConfig(name="trials", storage_path=str(root), verbose=0, callbacks=[_silent()]),
+        tune_config=tune.TuneConfig(
+            max_concurrent_trials=concurrent_trials(ray.cluster_resources(), workers), reuse_actors=True
+        ),
+        run_config=tune.RunConfig(
+            name="trials",
+            storage_path=str(root),
+            verbose=0,
+            callbacks=[_silent()],
+            failure_config=tune.FailureConfig(max_failures=workers.max_failures),
+        ),
     ).fit()
 
 

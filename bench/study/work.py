@@ -15,15 +15,16 @@ from bench.score.detections import Detections
 from bench.score.detections_file import write_parquet
 from bench.score.evaluate import evaluate
 from bench.score.pictures.gallery import gallery
-from bench.score.pictures.report import images_of_store
+from bench.score.pictures.report import draw, images_of_store
 from bench.score.raw_file import RawFile, RawHeader, RawWriter
 from bench.score.scores import Scores
 from bench.score.summary import summary
 from bench.study.cache import finish, write_json
 from bench.study.graph import Prediction, Scoring, Step
-from bench.study.watch import Watch
+from bench.study.provenance import leave_provenance
+from bench.study.watch import Surroundings, Watch
 from bench.train.cost import latency, operations, size_of
-from bench.train.job import Job
+from bench.train.job import CHECKPOINTS, Job, train
 from bench.train.loop import Hooks
 from bench.train.place import Place
 from bench.train.predict import predict
@@ -34,27 +35,33 @@ from detectors.detector import Detector
 RAW = "raw"
 DETECTIONS = "detections.parquet"
 CURVES = "scores.json"
-GALLERY = "gallery"
+GALLERY, PLOTS = "gallery", "plots"
 PREDICT_BATCH = 8
 POST_BATCH = 64
 TIMED_IMAGES = 20
 
 
 def train_step(job: Job, folder: Path, workers: Workers) -> None:
-    """On workers of the Ray cluster that this process belongs to."""
-    from bench.train.on_ray import train_on_ray
-
+    """In this process, or on several workers of the Ray cluster that it belongs to."""
     job = replace(job, out=str(folder))
-    outcome = train_on_ray(job, workers, hooks=Hooks(step=Watch(folder, Store.open(Path(job.store)), job)))
+    hooks = Hooks(step=Watch(folder, Store.open(Path(job.store)), job), around=Surroundings(folder))
+    if workers.count == 1:
+        torch.set_num_threads(workers.threads)
+        outcome = train(job, hooks=hooks)
+    else:
+        from bench.train.on_ray import train_on_ray
+
+        outcome = train_on_ray(job, workers, hooks=hooks)
     hours = outcome.seconds / 3600
     finish(folder, {**asdict(outcome), "gpu_hours": hours * workers.gpus * workers.count, "wall_hours": hours})
-    for checkpoints in folder.glob("ray-*"):
+    for checkpoints in (folder / CHECKPOINTS, *folder.glob("ray-*")):
         shutil.rmtree(checkpoints, ignore_errors=True)  # the weights are there, and nobody goes on from the end
 
 
 def do_step(step: Step, folder: str, needs: list[str]) -> None:
     """A predict or a score step, in this process."""
     before = Path(needs[0])
+    leave_provenance(Path(folder))
     if step.kind == "predict":
         predict_step(step.work, Path(folder), before)
     else:
@@ -89,6 +96,7 @@ def score_step(work: Scoring, folder: Path, predicted: Path) -> None:
     write_parquet(folder / DETECTIONS, detections)
     scores = evaluate(detections, store, work.protocol)
     write_json(folder / CURVES, summary(scores, store.fingerprint))
+    draw(scores, folder / PLOTS, name=folder.name)
     _draw_examples(scores, store, folder / GALLERY)
     finish(folder, {"metrics": scores.metrics, "per_class": scores.per_class, "protocol": scores.protocol})
 

@@ -14,6 +14,11 @@ def legal(name: str) -> str:
     return "/".join(parts)[:MAX_NAME] or "_"
 
 
+def legal_model(name: str) -> str:
+    """The nearest name that MLflow accepts for a logged model."""
+    return re.sub(r"[/:.%\"']", "_", name)[:MAX_NAME] or "_"
+
+
 def short(value: object) -> str:
     text = str(value)
     return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"

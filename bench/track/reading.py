@@ -12,20 +12,23 @@ from mlflow.exceptions import MlflowException
 
 from bench.track.names import key_of
 from bench.track.record import STATUSES, RunRecord, Source, Status, StudyRecord
-from bench.track.store import KEY
+from bench.track.store import KEY, UPDATED
 
 PAGE = 1000
 _STATUS_OF_OTHERS: dict[str, Status] = {"FINISHED": "done", "FAILED": "failed", "KILLED": "stopped"}
 
 
 def records(client: MlflowClient, study: str, profile: str | None) -> list[RunRecord]:
-    """Every row of a study, oldest first. Of one row and seed only the newest run counts: its config has changed."""
+    """Every row of a study, oldest first. Of one row and seed only the run that was worked on last counts."""
     experiment = client.get_experiment_by_name(study)
     if experiment is None or experiment.lifecycle_stage == "deleted":
         return []
     found = [_record(run, study) for run in _runs(client, experiment) if run.data.tags.get("source") != "study"]
-    kept = {(r.source, r.profile, r.row, r.seed, r.run_id if r.source == "other" else ""): r for r in found}
-    return [r for r in kept.values() if profile is None or r.source != "measured" or r.profile == profile]
+    by_update = sorted(found, key=lambda r: float(r.tags.get(UPDATED, "0")))
+    last = {(r.source, r.profile, r.row, r.seed, r.run_id if r.source == "other" else ""): r for r in by_update}
+    kept = {record.run_id for record in last.values()}
+    wanted = [r for r in found if profile is None or r.source != "measured" or r.profile == profile]
+    return [record for record in wanted if record.run_id in kept]
 
 
 def studies(client: MlflowClient) -> list[StudyRecord]:
@@ -100,7 +103,7 @@ def _study(client: MlflowClient, run: Run) -> StudyRecord:
         study=tags.get("study", ""),
         profile=tags.get("profile", ""),
         description=tags.get("mlflow.note.content", ""),
-        params=dict(run.data.params),
+        params={name: tags.get(name, text) for name, text in run.data.params.items()},
         claims=tuple(json.loads(claims.read_text())["claims"]) if claims else (),
         started=_seconds(run.info.start_time),
         key=tags.get(KEY, key_of(run.info.run_id)),

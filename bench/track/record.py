@@ -46,6 +46,19 @@ class StudyRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """Data that a run read, and what for."""
+
+    name: str
+    use: Literal["training", "evaluation"]
+    fingerprint: str
+    source: str
+    """where it lies"""
+    profile: dict[str, Any] = field(default_factory=dict)
+    """what is in it: images, objects, classes"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Published:
     """A row as a paper prints it. Metrics are in our units: AP is a fraction, not points."""
 

@@ -7,20 +7,23 @@ replaces a newer one.
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, LoggedModelOutput, Metric, Param, Run, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, Run, RunTag
 
+from bench.track import artifacts
 from bench.track.connect import Refused
 from bench.track.journal import Entry
-from bench.track.names import key_of, legal, short
+from bench.track.names import key_of, legal, legal_model, short
 from bench.track.view import TAG, view_state
 
 T = TypeVar("T")
 KEY, UPDATED = "locbench.key", "locbench.updated"
 ENDINGS = {"done": "FINISHED", "skipped": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "interrupted": "KILLED"}
 METRICS_A_BATCH, PARAMS_A_BATCH, TAGS_A_BATCH = 1000, 100, 100
+MAX_DATA_NAME, MAX_DIGEST = 250, 36
+CONTEXT = "mlflow.data.context"
 
 
 class Store:
@@ -36,7 +39,9 @@ class Store:
             "study": self._study,
             "row": self._row,
             "log": self._log,
+            "tag": self._facts,
             "artifact": self._artifact,
+            "text": self._text,
             "model": self._model,
             "claims": self._claims,
             "finish": self._finish,
@@ -81,7 +86,9 @@ class Store:
 
     def _study(self, entry: Entry) -> None:
         tags = {"study": entry["study"], "profile": entry["profile"], "source": "study"}
-        self._start(entry, f"{entry['study']} · {entry['profile']}", tags | _note(entry["description"]))
+        facts = {name: text for name, text in entry["params"].items() if text == short(text)}
+        name = f"{entry['study']} · {entry['profile']}"
+        self._start(entry, name, facts | tags | _note(entry["description"]))
         about = {
             TAG: view_state(entry["params"].get("metric", "AP")),
             "mlflow.experimentKind": "custom_model_development",
@@ -96,14 +103,9 @@ class Store:
         if parent is not None:
             identity["mlflow.parentRunId"] = parent.info.run_id
         name = f"{entry['row']} · seed {seed}" if seed else entry["row"]
-        run = self._start(entry, name, entry["tags"] | identity | _note(entry["tags"].get("about", "")))
-        self._data_set(run, entry["tags"])
-
-    def _data_set(self, run: Run, tags: dict[str, str]) -> None:
-        if "data_fingerprint" in tags and not run.inputs.dataset_inputs:
-            digest = tags["data_fingerprint"][:36]
-            data = Dataset(tags.get("data", "data")[:250], digest, "locbench", json.dumps({"digest": digest}))
-            self.client.log_inputs(run.info.run_id, [DatasetInput(data)])
+        run = self._start(entry, name, entry["tags"] | identity | _note(entry["about"]))
+        if entry["data"] and not run.inputs.dataset_inputs:
+            self.client.log_inputs(run.info.run_id, [_data_set(data) for data in entry["data"]])
 
     def _start(self, entry: Entry, name: str, tags: dict[str, str]) -> Run:
         run = self.find(entry["key"], entry["study"])
@@ -124,7 +126,11 @@ class Store:
         for batch in _batches(new, PARAMS_A_BATCH):
             self.client.log_batch(run.info.run_id, params=batch)
 
+    def _facts(self, entry: Entry) -> None:
+        self._tag(self._started(entry), entry["tags"])
+
     def _tag(self, run: Run, tags: dict[str, str]) -> None:
+        tags = tags | _git(tags)
         for batch in _batches([RunTag(legal(name), short(value)) for name, value in tags.items()], TAGS_A_BATCH):
             self.client.log_batch(run.info.run_id, tags=batch)
 
@@ -154,21 +160,23 @@ class Store:
             self.client.log_batch(run_id, metrics=batch)
 
     def _artifact(self, entry: Entry) -> None:
-        run_id, path = self._started(entry).info.run_id, Path(entry["path"])
-        if path.is_dir():
-            self.client.log_artifacts(run_id, str(path), entry["folder"] or path.name)
-        elif path.is_file():
-            self.client.log_artifact(run_id, str(path), entry["folder"])
-        else:
+        path = Path(entry["path"])
+        if not path.exists():
             raise Refused(f"the artifact {path} is gone")
+        artifacts.keep(self.client, self._started(entry), path, entry["folder"] or "", steady=entry["steady"])
+
+    def _text(self, entry: Entry) -> None:
+        self.client.log_text(self._started(entry).info.run_id, entry["text"], entry["name"])
 
     def _model(self, entry: Entry) -> None:
         run = self._started(entry)
         if not _models_of(run):
             where, run_id = run.info.experiment_id, run.info.run_id
-            model = self.client.create_logged_model(where, entry["name"], run_id, params=run.data.params)
+            facts = {name: run.data.tags[name] for name in ("study", "profile", "row", "seed") if name in run.data.tags}
+            name = legal_model(entry["name"])
+            model = self.client.create_logged_model(where, name, run_id, facts, run.data.params, "detector")
             if entry["path"]:
-                self.client.log_model_artifacts(model.model_id, entry["path"])
+                artifacts.keep_model(self.client, model, Path(entry["path"]))
             self.client.finalize_logged_model(model.model_id, "READY")
             self.client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
 
@@ -187,18 +195,16 @@ class Store:
 
     def _final_metrics(self, run: Run, metrics: dict[str, float], time: int) -> None:
         """The last word on each metric: written where it differs from what the run shows, at its last step."""
-        model_id = next(iter(_models_of(run)), None)
+        of_model = _told_to_model(run)
         new = []
         for name, value in metrics.items():
             name = legal(name)
-            if name not in run.data.metrics:
-                new.append(Metric(name, value, time, 0, model_id))
-            elif run.data.metrics[name] != value and not (
-                value != value and run.data.metrics[name] != run.data.metrics[name]
-            ):
-                new.append(
-                    Metric(name, value, time, max(self._logged_steps(run.info.run_id, name), default=0), model_id)
-                )
+            shown = run.data.metrics.get(name)
+            if shown is None:
+                new.append(Metric(name, value, time, 0, **of_model))
+            elif shown != value and not (value != value and shown != shown):
+                step = max(self._logged_steps(run.info.run_id, name), default=0)
+                new.append(Metric(name, value, time, step, **of_model))
         self._write(run.info.run_id, new)
 
     def _publish(self, entry: Entry) -> None:
@@ -216,7 +222,8 @@ class Store:
 
     def _publish_row(self, entry: Entry, row: Entry) -> None:
         tags = row["tags"] | {"study": entry["study"], "row": row["row"], "source": "published"}
-        note = " · ".join(row["tags"].get(name, "") for name in ("paper", "table", "schedule", "footnote"))
+        printed_in = (row["tags"].get(name, "") for name in ("paper", "table", "schedule", "footnote"))
+        note = " · ".join(text for text in printed_in if text)
         self._start(entry, f"{row['row']} · published", tags | _note(note))
         self._finish(entry | {"status": "done", "reason": "", "metrics": row["metrics"]})
 
@@ -227,6 +234,37 @@ def _is_news(entry: Entry, run: Run) -> bool:
 
 def _models_of(run: Run) -> list[str]:
     return [output.model_id for output in run.outputs.model_outputs] if run.outputs else []
+
+
+def _told_to_model(run: Run) -> dict[str, str]:
+    """What makes a metric one of the run's logged model, too, on the data that it was judged on."""
+    models = _models_of(run)
+    judged_on = [one.dataset for one in run.inputs.dataset_inputs if InputTag(CONTEXT, "evaluation") in one.tags]
+    facts = {"model_id": models[0]} if models else {}
+    if models and judged_on:
+        facts |= {"dataset_name": judged_on[0].name, "dataset_digest": judged_on[0].digest}
+    return facts
+
+
+def _data_set(data: dict[str, Any]) -> DatasetInput:
+    source = json.dumps({"path": data["source"], "fingerprint": data["fingerprint"]})
+    found = Dataset(
+        data["name"][:MAX_DATA_NAME],
+        data["fingerprint"][:MAX_DIGEST],
+        "local",
+        source,
+        profile=json.dumps(data["profile"]),
+    )
+    return DatasetInput(found, [InputTag(CONTEXT, data["use"])])
+
+
+def _git(tags: dict[str, str]) -> dict[str, str]:
+    """The tags from which MLflow's pages show the version of the code."""
+    revision, dirty, _ = tags.get("git_revision", "none").partition("+dirty")
+    if revision == "none":
+        return {}
+    git = {"commit": revision, "branch": tags.get("git_branch", ""), "dirty": str(bool(dirty)).lower()}
+    return {f"mlflow.source.git.{name}": text for name, text in git.items()}
 
 
 def _note(text: str) -> dict[str, str]:

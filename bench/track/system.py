@@ -1,99 +1,107 @@
-"""What a run costs: wall time, GPU-hours, energy and memory, and the machine's load while it runs."""
+"""The load of a machine while it trains: a light thread writes a line a sample, and no more than that.
 
+Whoever trains, on whatever machine, leaves such a file in the training's folder; `samples` reads them. Nothing here
+knows of MLflow, so that a worker need not load it.
+"""
+
+import json
+import os
+import socket
 import threading
 import time
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psutil
 
-from bench.track.tracker import Tracker
+EVERY_SECONDS = 10.0
+SPARSER = 0.002
+"""Of the time gone: samples of a long training are further apart, so that a week is some thousand lines."""
+Sample = dict[str, Any]
 
-SAMPLE_EVERY_SECONDS = 10.0
 
+class Gpu:
+    """One GPU as NVML shows it."""
 
-@dataclass
-class Gpus:
-    """The GPUs that NVML shows; none where it is absent."""
-
-    nvml: Any
-    handles: list[Any] = field(default_factory=list)
+    def __init__(self, nvml: Any, handle: Any) -> None:
+        self._nvml, self._handle = nvml, handle
 
     @classmethod
-    def found(cls) -> "Gpus":
+    def of(cls, uuid: str | None) -> "Gpu | None":
+        """None without a GPU, without NVML, or where NVML does not know it (a slice of a GPU, for one)."""
+        if uuid is None:
+            return None
         try:
             import pynvml
 
             pynvml.nvmlInit()
-            count = pynvml.nvmlDeviceGetCount()
-            return cls(pynvml, [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)])
-        except Exception:
-            return cls(None)
-
-    def sample(self) -> dict[str, float]:
-        numbers: dict[str, float] = {}
-        for index, handle in enumerate(self.handles):
-            memory = self.nvml.nvmlDeviceGetMemoryInfo(handle)
-            load = self.nvml.nvmlDeviceGetUtilizationRates(handle)
-            numbers[f"system/gpu_{index}_memory_usage_gigabytes"] = memory.used / 1e9
-            numbers[f"system/gpu_{index}_utilization_percentage"] = load.gpu
-        return numbers
-
-    def joules(self) -> float | None:
-        """Energy used since the driver was loaded; None where the GPU does not count it."""
-        try:
-            return sum(self.nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3 for handle in self.handles)
+            return cls(pynvml, pynvml.nvmlDeviceGetHandleByUUID(uuid.encode()))
         except Exception:
             return None
 
+    def sample(self) -> dict[str, float]:
+        """What the GPU tells of; `joules` counts since its driver was loaded."""
+        questions = {
+            "percent": lambda: self._nvml.nvmlDeviceGetUtilizationRates(self._handle).gpu,
+            "memory_mb": lambda: self._nvml.nvmlDeviceGetMemoryInfo(self._handle).used / 1e6,
+            "watts": lambda: self._nvml.nvmlDeviceGetPowerUsage(self._handle) / 1e3,
+            "joules": lambda: self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle) / 1e3,
+        }
+        answers = {}
+        for name, question in questions.items():
+            try:
+                answers[name] = question()
+            except self._nvml.NVMLError:
+                continue
+        return answers
 
-class SystemMonitor:
-    """Logs the machine's load under `system/` while it is open, and afterwards knows what the run cost."""
 
-    def __init__(
-        self, tracker: Tracker, run_id: str, gpus: int | float = 0, every: float = SAMPLE_EVERY_SECONDS
-    ) -> None:
-        self._tracker, self._run_id, self._every = tracker, run_id, every
-        self._gpus_used = gpus
-        self._gpus = Gpus.found()
+class SystemLog:
+    """Samples host, process and GPU into a file of its own while it is open: at once, every few seconds, at the end."""
+
+    def __init__(self, folder: Path, gpu_uuid: str | None = None, every: float = EVERY_SECONDS) -> None:
+        self._every = every
+        self._uuid, self._gpu = gpu_uuid, Gpu.of(gpu_uuid)
+        self._host, self._process = socket.gethostname(), psutil.Process()
+        self._path = folder / f"{time.time_ns()}-{self._host}-{os.getpid()}.jsonl"
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="system-monitor", daemon=True)
-        self._process = psutil.Process()
-        self._peak_bytes = 0
+        self._thread = threading.Thread(target=self._watch, name="system-log", daemon=True)
 
-    def __enter__(self) -> "SystemMonitor":
-        self._started, self._joules = time.monotonic(), self._gpus.joules()
+    def __enter__(self) -> "SystemLog":
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         psutil.cpu_percent()
+        self._write()
         self._thread.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._stop.set()
         self._thread.join()
-        self._note_memory()
-        self._seconds = time.monotonic() - self._started
+        self._write()
 
-    def cost(self) -> dict[str, float]:
-        """`wall_hours`, `gpu_hours`, `host_memory_gb`, and `energy_wh` of all GPUs of the machine where they tell."""
-        hours = self._seconds / 3600
-        cost = {"wall_hours": hours, "gpu_hours": hours * self._gpus_used, "host_memory_gb": self._peak_bytes / 1e9}
-        joules = self._gpus.joules() if self._gpus.handles else None
-        if self._gpus_used and joules is not None and self._joules is not None:
-            cost["energy_wh"] = (joules - self._joules) / 3600
-        return cost
+    def sample(self) -> Sample:
+        memory = psutil.virtual_memory()
+        found: Sample = {
+            "time": time.time(),
+            "host": self._host,
+            "cpu_percent": psutil.cpu_percent(),
+            "memory_mb": memory.used / 1e6,
+            "memory_percent": memory.percent,
+            "process_mb": self._process.memory_info().rss / 1e6,
+        }
+        if self._uuid is not None:
+            found["gpu"] = {"uuid": self._uuid} | (self._gpu.sample() if self._gpu else {})
+        return found
 
     def _watch(self) -> None:
-        step = 0
-        while not self._stop.wait(self._every):
-            self._note_memory()
-            memory = psutil.virtual_memory()
-            load = {
-                "system/cpu_utilization_percentage": psutil.cpu_percent(),
-                "system/system_memory_usage_megabytes": memory.used / 1e6,
-                "system/system_memory_usage_percentage": memory.percent,
-            }
-            self._tracker.log(self._run_id, load | self._gpus.sample(), step)
-            step += 1
+        started = time.monotonic()
+        while not self._stop.wait(max(self._every, SPARSER * (time.monotonic() - started))):
+            self._write()
 
-    def _note_memory(self) -> None:
-        self._peak_bytes = max(self._peak_bytes, self._process.memory_info().rss)
+    def _write(self) -> None:
+        """A full disk ends the samples, not the training."""
+        try:
+            with self._path.open("a") as file:
+                file.write(json.dumps(self.sample()) + "\n")
+        except OSError:
+            self._stop.set()

@@ -8,6 +8,7 @@ import atexit
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,8 @@ from bench.track import reading
 from bench.track.connect import Away, connect, database_uri, is_server, why, with_driver, without_password
 from bench.track.delivery import Delivery
 from bench.track.names import key_of
-from bench.track.record import STATUSES, Published, RunRecord, Status, StudyRecord
+from bench.track.record import STATUSES, DataSet, Published, RunRecord, Status, StudyRecord
+from bench.track.samples import Point
 from bench.track.store import Store
 
 T = TypeVar("T")
@@ -52,27 +54,50 @@ class Tracker:
         *,
         profile: str = "",
         digest: str = "",
+        about: str = "",
+        data: Sequence[DataSet] = (),
     ) -> str:
-        """Opens the run of a row, or the same run again: (study, profile, row, seed, digest) are its identity."""
+        """Opens the run of a row, or the same run again: (study, profile, row, seed, digest) are its identity.
+
+        `about` is the description that MLflow's pages show, in Markdown.
+        """
         key = key_of("row", study, profile, row, seed, digest)
         parent = key_of("study", study, profile)
         facts = _texts(tags) | ({"digest": digest} if digest else {})
         identity = {"parent": parent, "study": study, "profile": profile, "row": row, "seed": seed}
-        self._say("row", key, **identity, params=_texts(params), tags=facts)
+        inputs = [asdict(one) for one in data]
+        self._say("row", key, **identity, params=_texts(params), tags=facts, about=about, data=inputs)
         self._delivery.send()
         return key
 
     def log(self, run_id: str, metrics: Mapping[str, float], step: int) -> None:
         """Notes metrics of one step; they are sent together with others every few seconds."""
-        self._say("log", run_id, points=[[time.time(), step, _numbers(metrics)]])
+        self.log_points(run_id, [(time.time(), step, dict(metrics))])
 
-    def artifact(self, run_id: str, path: Path, folder: str | None = None) -> None:
-        """Keeps a file, or a folder of files, with a run. It must stay where it is until it was delivered."""
-        self._say("artifact", run_id, path=str(path.resolve()), folder=folder)
+    def log_points(self, run_id: str, points: Iterable[Point]) -> None:
+        """Notes metrics of several steps, each with its time. What a run has of a step stays as it is."""
+        told = [[at, step, _numbers(metrics)] for at, step, metrics in points]
+        if told:
+            self._say("log", run_id, points=told)
 
-    def model(self, run_id: str, name: str, folder: Path | None = None) -> None:
+    def tag(self, run_id: str, tags: Mapping[str, Any]) -> None:
+        """Adds or changes facts about a run."""
+        self._say("tag", run_id, tags=_texts(tags))
+
+    def artifact(self, run_id: str, path: Path, folder: str | None = None, *, steady: bool = False) -> None:
+        """Keeps a file, or a folder of files, with a run. It must stay where it is until it was delivered.
+
+        What is `steady` is never written again: it is sent once, and a record on this machine needs no second copy.
+        """
+        self._say("artifact", run_id, path=str(path.resolve()), folder=folder, steady=steady)
+
+    def text(self, run_id: str, name: str, text: str) -> None:
+        """Keeps a text with a run, as a file of that name."""
+        self._say("text", run_id, name=name, text=text)
+
+    def model(self, run_id: str, name: str, weights: Path | None = None) -> None:
         """Makes the run's detector a logged model; call it before `finish`, whose metrics the model then shows too."""
-        self._say("model", run_id, name=name, path=str(folder.resolve()) if folder else None)
+        self._say("model", run_id, name=name, path=str(weights.resolve()) if weights else None)
 
     def judge(self, study: str, profile: str, claims: Sequence[Mapping[str, Any]]) -> None:
         """Keeps the verdicts on a study's claims with the study's run."""

@@ -25,6 +25,8 @@ class TrainConfig:
     """Images a step over all workers together."""
 
     lr: Positive = 0.02
+    lr_batch: Whole = 0
+    """Images a step that `lr` is meant for: another `batch_size` scales it in proportion. 0: as it stands."""
     momentum: Decay = 0.9
     nesterov: bool = False
     weight_decay: NonNegative = 1e-4
@@ -63,6 +65,11 @@ class TrainConfig:
             raise ValueError("nesterov needs a momentum above 0, not 0.0: set momentum: 0.9 or nesterov: false")
         if list(self.milestones) != sorted(set(self.milestones), key=lambda m: (m >= 1, m)):
             raise ValueError(f"milestones should rise, fractions before epochs, not {list(self.milestones)}")
+
+    @property
+    def peak_lr(self) -> float:
+        """The rate after warm-up."""
+        return self.lr * self.batch_size / self.lr_batch if self.lr_batch else self.lr
 
     def total_iterations(self, iterations_per_epoch: int) -> int:
         """Steps of the whole run; a run has at least one."""

@@ -13,6 +13,7 @@ from bench.train.checkpoint import CheckpointFolder, Checkpoints
 from bench.train.config import BOOKKEEPING, TrainConfig
 from bench.train.loop import Hooks, Outcome, Training, fit
 from bench.train.place import Place
+from bench.train.records import forget_peak_memory
 from bench.train.seeding import seed_everything
 from bench.train.weights import save_weights
 from detectors.families import DetectorConfig
@@ -75,6 +76,7 @@ def train(
 ) -> Outcome:
     """Trains, or goes on with what was trained, and leaves the weights in the job's folder."""
     place = place or Place()
+    forget_peak_memory(place.device)
     training = prepare(job, place)
     folder = CheckpointFolder(Path(job.out) / CHECKPOINTS, job.train.keep_checkpoints, place.rank)
     outcome = fit(training, checkpoints or folder, hooks)

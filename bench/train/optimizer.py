@@ -22,7 +22,7 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.SGD:
     ]
     return torch.optim.SGD(
         [group for group in groups if group["params"]],
-        lr=config.lr,
+        lr=config.peak_lr,
         momentum=config.momentum,
         nesterov=config.nesterov,
         fused=True,

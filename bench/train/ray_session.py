@@ -4,8 +4,10 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,14 +83,15 @@ def _joined(address: str) -> Iterator[Session]:
     if not _answers(address):
         raise UserError("no cluster answers there", where=where, remedy="check the address, and that the cluster runs")
     try:
-        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+        with _own_handler_of_sigterm():
+            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
         remedy = "where the cluster wants a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
         raise UserError(f"cannot join the cluster: {error}", where=where, remedy=remedy) from error
     try:
         yield _session(own=False)
     finally:
-        ray.shutdown()
+        _shut_down()
 
 
 @contextmanager
@@ -102,16 +105,17 @@ def _started(num_cpus: int | None, num_gpus: int | None, dashboard: bool) -> Ite
     try:
         for attempt in range(START_ATTEMPTS):
             try:
-                ray.init(
-                    address="local",
-                    num_cpus=num_cpus,
-                    num_gpus=num_gpus,
-                    include_dashboard=dashboard,
-                    object_store_memory=OBJECT_STORE_BYTES,
-                    logging_level=logging.ERROR,
-                    log_to_driver=False,
-                    _temp_dir=str(folder),
-                )
+                with _own_handler_of_sigterm():
+                    ray.init(
+                        address="local",
+                        num_cpus=num_cpus,
+                        num_gpus=num_gpus,
+                        include_dashboard=dashboard,
+                        object_store_memory=OBJECT_STORE_BYTES,
+                        logging_level=logging.ERROR,
+                        log_to_driver=False,
+                        _temp_dir=str(folder),
+                    )
                 break
             except Exception as error:  # Ray raises the bare class when its own processes are late.
                 ray.shutdown()
@@ -122,8 +126,25 @@ def _started(num_cpus: int | None, num_gpus: int | None, dashboard: bool) -> Ite
                     ) from error
         yield _session(own=True)
     finally:
-        ray.shutdown()
+        _shut_down()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _shut_down() -> None:
+    """Threads that still ask Ray for something at the end of a run that was stopped are of no interest to anyone."""
+    import ray
+
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    ray.shutdown()
+
+
+@contextmanager
+def _own_handler_of_sigterm() -> Iterator[None]:
+    """Ray puts its own in place, which ends the process before anything finished can be said or kept."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 def _own_folder() -> Path:

@@ -2,7 +2,9 @@
 
 import resource
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -108,6 +110,15 @@ class Records:
 def gone_astray(where: str, iteration: int, images: list[int]) -> NonFiniteLoss:
     """For a step that could not even give its losses."""
     return NonFiniteLoss(f"the output of {where} is not finite at step {iteration}, images {images}; {REMEDY}")
+
+
+def forget_peak_memory(device: torch.device) -> None:
+    """Counts anew from here: a process may train one detector after another."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
+        with suppress(OSError):  # only Linux has it
+            Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_memory_mb(device: torch.device) -> float:

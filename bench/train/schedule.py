@@ -8,7 +8,7 @@ from bench.train.config import TrainConfig
 
 def learning_rate(config: TrainConfig, iteration: int, total: int, per_epoch: int) -> float:
     """The rate of step `iteration`, counted from 0, of a run of `total` steps with `per_epoch` steps an epoch."""
-    return config.lr * _warmup(config, iteration, total) * _decay(config, iteration, total, per_epoch)
+    return config.peak_lr * _warmup(config, iteration, total) * _decay(config, iteration, total, per_epoch)
 
 
 def warmup_iterations(config: TrainConfig, total: int) -> int:

@@ -26,6 +26,9 @@ rows:
 claims: ["AP[iou] > AP[base]"]
 """
 
+TRIAL = "ray::ImplicitFunc"
+"""What Ray calls the process of a trial."""
+
 
 def start(folder: Path, *options: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "bench", "run", "study.yaml", *options]
@@ -57,7 +60,15 @@ def results(folder: Path) -> dict[str, dict[str, float]]:
 
 def progressed(folder: Path) -> bool:
     """Whether a training has taken a checkpoint and not ended."""
-    return any((folder / "runs" / "steps").glob("train-*/ray-*/checkpoint_*"))
+    return any((folder / "runs" / "steps").glob("train-*/checkpoints/checkpoint-*"))
+
+
+def command_of(pid: int) -> str:
+    """Empty if it has just ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
 
 
 @pytest.fixture
@@ -110,10 +121,13 @@ def test_dry_run_lists_steps_and_does_none(unbroken: Path) -> None:
     assert "steps that would run: 2 to train, 2 to predict, 3 to score" in out
 
 
-def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(study: Path, unbroken: Path) -> None:
+@pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_preemption_keep_what_is_done_and_the_same_command_goes_on(
+    study: Path, unbroken: Path, request_to_end: signal.Signals
+) -> None:
     process = start(study)
     wait_for(lambda: progressed(study) or process.poll() is not None)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(request_to_end)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
@@ -126,11 +140,10 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(study: Path, unb
 def test_a_killed_worker_is_replaced_and_changes_nothing(study: Path, unbroken: Path) -> None:
     process = start(study)
     wait_for(lambda: progressed(study) or process.poll() is not None)
-    workers = [
-        p for p in psutil.Process(process.pid).children(recursive=True) if "RayTrainWorker" in " ".join(p.cmdline())
-    ]
-    assert workers, "a training is under way"
-    os.kill(workers[0].pid, signal.SIGKILL)
+    children = psutil.Process(process.pid).children(recursive=True)
+    trials = [child.pid for child in children if TRIAL in command_of(child.pid)]
+    assert trials, "a training is under way"
+    os.kill(trials[0], signal.SIGKILL)
     _, err = process.communicate(timeout=280)
     assert process.returncode == 0, err
     assert results(study).items() <= results(unbroken).items()

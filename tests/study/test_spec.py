@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.config.tree import from_tree
-from bench.config.yaml_file import read_yaml
 from bench.study.find import all_studies, find_study
+from bench.study.profiles import FULL, profile_files
 from bench.study.provenance import git_revision, hardware, provenance
-from bench.study.spec import FULL, StudyFile, load_study, study_name
+from bench.study.published import published_rows
+from bench.study.spec import load_study, study_name
+from detectors.parts.backbone import tiny
 
 STUDY = """title: t
 variant: faster_rcnn_tiny
@@ -19,7 +20,8 @@ rows:
   ours: {variant: retinanet_tiny, train.lr: 0.3, about: ours}
 published: {paper: P, table: T1, rows: {ours: {AP: 40.1}}}
 profiles:
-  smoke: {train: {lr: 0.2}, data.train: 10}
+  quick: {train: {lr: 0.2}, data.train: 10}
+  smoke: {data.train: 11}
 """
 
 
@@ -38,8 +40,8 @@ def test_rows_override_the_study(file: Path) -> None:
 
 
 def test_a_profile_stands_between_study_and_row(file: Path) -> None:
-    study = load_study(file, profile="smoke")
-    assert study.profile == "smoke"
+    study = load_study(file, profile="quick")
+    assert study.profile == "quick"
     assert [row.recipe.train.lr for row in study.rows] == [0.2, 0.3]
     assert {row.recipe.data.train for row in study.rows} == {10}  # type: ignore[attr-defined]
 
@@ -50,14 +52,52 @@ def test_the_first_row_is_the_baseline_unless_another_is_named(file: Path) -> No
     assert load_study(file).baseline == "ours"
 
 
+def test_every_study_has_the_profiles_that_come_along(file: Path) -> None:
+    file.write_text(STUDY.replace("faster_rcnn_tiny", "faster_rcnn_r50_fpn"))
+    base = load_study(file, profile="smoke").rows[0].recipe
+    assert isinstance(base.detector.backbone, tiny.Config)  # type: ignore[attr-defined]
+    assert base.train.iterations == 150
+    assert base.data.train == 11, "the study adds to the profile"  # type: ignore[attr-defined]
+    small = load_study(file, profile="mini").rows[0].recipe
+    assert (small.data.kind, small.detector.backbone.layout) == ("voc", "resnet18")  # type: ignore[attr-defined]
+
+
+def test_a_planned_row_is_skipped_until_its_variant_is_there(file: Path) -> None:
+    rows = """rows:
+  base: {}
+  ours: {planned: mask_rcnn_r50_fpn, detector.mask.width: 256, about: later}
+  now: {planned: dir_tiny, skip: needs what is there now}
+  never: {skip: needs two machines}
+"""
+    file.write_text(STUDY.replace(STUDY[STUDY.index("rows:") : STUDY.index("published:")], rows))
+    study = load_study(file)
+    assert [row.name for row in study.rows] == ["base", "now"]
+    assert {row.name: row.reason for row in study.skipped} == {
+        "ours": "the variant mask_rcnn_r50_fpn is yet to come",
+        "never": "needs two machines",
+    }
+    assert study.skipped[0].published == {"AP": 40.1}
+
+
+def test_published_rows_keep_their_footnotes_and_those_of_others(file: Path) -> None:
+    more = "ours: {AP: 40.1}}, others: {theirs: {AP: 41.0, fps: 7.5}}, notes: {theirs: 2x schedule}}"
+    file.write_text(STUDY.replace("ours: {AP: 40.1}}}", more))
+    published = load_study(file).published
+    assert published is not None
+    told = {row.row: row for row in published_rows(published)}
+    assert told["ours"].metrics == {"AP": pytest.approx(0.401)}
+    assert told["theirs"].metrics == {"AP": pytest.approx(0.41), "fps": 7.5}
+    assert told["theirs"].footnote == "2x schedule"
+
+
 @pytest.mark.parametrize("name", all_studies())
-def test_every_study_that_comes_along_is_right_under_every_profile(name: str) -> None:
+@pytest.mark.parametrize("profile", [FULL, *profile_files()])
+def test_every_study_that_comes_along_is_right_under_every_profile(name: str, profile: str) -> None:
     file = find_study(name)
     assert study_name(file) == name
-    for profile in (FULL, *from_tree(StudyFile, read_yaml(file).data).profiles):
-        study = load_study(file, profile=profile)
-        assert study.rows
-        assert study.baseline in {row.name for row in study.rows}
+    study = load_study(file, profile=profile)
+    assert study.rows or study.skipped
+    assert study.baseline in {row.name for row in (*study.rows, *study.skipped)}
 
 
 def test_provenance_names_code_machine_and_versions() -> None:

@@ -2,12 +2,13 @@
 
 import math
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from mlflow import MlflowClient
 
 from bench.errors import UserError
-from bench.track.record import Published, RunRecord
+from bench.track.record import DataSet, Published, RunRecord
 from bench.track.tracker import Tracker
 
 
@@ -68,6 +69,13 @@ def test_of_two_configs_of_a_row_the_newer_counts(tracker: Tracker) -> None:
     tracker.finish(start(tracker, digest="old"), "done", metrics={"AP": 0.1})
     tracker.finish(start(tracker, digest="new"), "done", metrics={"AP": 0.2})
     assert only(tracker).metrics == {"AP": 0.2}
+
+
+def test_a_config_that_came_back_counts_again(tracker: Tracker) -> None:
+    for digest, ap in (("old", 0.1), ("new", 0.2)):
+        tracker.finish(start(tracker, digest=digest), "done", metrics={"AP": ap})
+    tracker.finish(start(tracker, digest="old"), "done", metrics={"AP": 0.1})
+    assert only(tracker).metrics == {"AP": 0.1}
 
 
 def test_a_resumed_training_does_not_double_its_steps(root: Path) -> None:
@@ -157,6 +165,14 @@ def test_studies_with_their_claims(tracker: Tracker) -> None:
     assert tracker.study("study", "full") is None
 
 
+def test_what_a_study_says_of_itself_follows_its_file(tracker: Tracker) -> None:
+    tracker.start_study("study", "smoke", "old", {"baseline": "a", "rows": ["a", "b"]})
+    tracker.start_study("study", "smoke", "new", {"baseline": "b", "rows": ["b", "a"]})
+    (study,) = tracker.studies()
+    assert study.description == "new"
+    assert study.params == {"baseline": "b", "rows": '["b", "a"]'}
+
+
 def test_rows_are_children_of_their_study(tracker: Tracker) -> None:
     tracker.start_study("study", "smoke", "", {})
     start(tracker)
@@ -164,17 +180,30 @@ def test_rows_are_children_of_their_study(tracker: Tracker) -> None:
     assert run.data.tags["mlflow.parentRunId"] == tracker.studies()[0].run_id
 
 
-def test_data_set_and_model_are_inputs_and_outputs_of_a_run(tracker: Tracker) -> None:
-    run = tracker.start_row("study", "a", 0, {}, {"data_fingerprint": "f" * 64, "data": "coco"})
+DATA = [
+    DataSet(name="coco/train", use="training", fingerprint="e" * 64, source="/data/train", profile={"images": 9}),
+    DataSet(name="coco/val", use="evaluation", fingerprint="f" * 64, source="/data/val", profile={"images": 4}),
+]
+
+
+def test_data_sets_and_model_are_inputs_and_output_of_a_run(tracker: Tracker, tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_bytes(b"weights")
     for _ in range(2):
-        tracker.model(run, "detector")
+        run = tracker.start_row("study", "a", 0, {"lr": 0.1}, {}, data=DATA)
+        tracker.model(run, "a: 50%/c.2", tmp_path / "weights.pt")
         tracker.finish(run, "done", metrics={"AP": 0.5})
     client = MlflowClient(tracking_uri=tracker.uri)
     found = client.get_run(only(tracker).run_id)
-    assert [(d.dataset.name, d.dataset.digest) for d in found.inputs.dataset_inputs] == [("coco", "f" * 36)]
+    inputs = {one.tags[0].value: one.dataset for one in found.inputs.dataset_inputs}
+    assert {use: (data.name, data.digest, data.profile) for use, data in inputs.items()} == {
+        "training": ("coco/train", "e" * 36, '{"images": 9}'),
+        "evaluation": ("coco/val", "f" * 36, '{"images": 4}'),
+    }
     (model,) = client.search_logged_models([found.info.experiment_id])
-    assert model.name == "detector"
-    assert {metric.key: metric.value for metric in model.metrics} == {"AP": 0.5}
+    assert (model.name, model.source_run_id, model.params) == ("a_ 50__c_2", found.info.run_id, {"lr": "0.1"})
+    assert [(m.key, m.value, m.dataset_name) for m in model.metrics] == [("AP", 0.5, "coco/val")]
+    kept = Path(urlsplit(model.artifact_location).path) / "weights.pt"
+    assert kept.samefile(tmp_path / "weights.pt")
 
 
 def test_artifacts_can_be_fetched(tracker: Tracker, tmp_path: Path) -> None:
@@ -189,6 +218,44 @@ def test_artifacts_can_be_fetched(tracker: Tracker, tmp_path: Path) -> None:
         assert path is not None
         assert path.read_text() == "curve"
     assert tracker.fetch(only(tracker), "nothing.json") is None
+
+
+def test_what_never_changes_is_kept_without_a_copy_and_what_does_is_not(tracker: Tracker, tmp_path: Path) -> None:
+    run = start(tracker)
+    (tmp_path / "raw" / "part").mkdir(parents=True)
+    for name in ("raw/a.parquet", "raw/part/b.parquet", "page.html"):
+        (tmp_path / name).write_text("one")
+    for _ in range(2):
+        tracker.artifact(run, tmp_path / "raw", steady=True)
+        tracker.artifact(run, tmp_path / "page.html")
+    tracker.deliver()
+    (tmp_path / "page.html").write_text("two")
+    raw, page = (tracker.fetch(only(tracker), name) for name in ("raw", "page.html"))
+    assert raw is not None
+    assert page is not None
+    assert page.read_text() == "one"
+    for name in ("a.parquet", "part/b.parquet"):
+        assert (raw / name).read_text() == "one"
+    assert Path(urlsplit(only(tracker).artifacts).path, "raw/a.parquet").samefile(tmp_path / "raw/a.parquet")
+
+
+def test_texts_tags_and_points_of_many_steps(tracker: Tracker) -> None:
+    run = start(tracker)
+    tracker.text(run, "notes/config.yaml", "lr: 0.1\n")
+    tracker.tag(run, {"git_revision": "0123456789ab+dirty-77", "git_branch": "main"})
+    tracker.log_points(run, [(1000.0, 0, {"loss": 2.0}), (1010.0, 5, {"loss": 1.0, "lr": 0.1})])
+    tracker.deliver()
+    client = MlflowClient(tracking_uri=tracker.uri)
+    assert [(p.timestamp, p.step) for p in client.get_metric_history(only(tracker).run_id, "loss")] == [
+        (1_000_000, 0),
+        (1_010_000, 5),
+    ]
+    tags = client.get_run(only(tracker).run_id).data.tags
+    assert tags["mlflow.source.git.commit"] == "0123456789ab"
+    assert (tags["mlflow.source.git.branch"], tags["mlflow.source.git.dirty"]) == ("main", "true")
+    text = tracker.fetch(only(tracker), "notes/config.yaml")
+    assert text is not None
+    assert text.read_text() == "lr: 0.1\n"
 
 
 def test_a_refused_record_is_kept_and_said_and_blocks_nothing(

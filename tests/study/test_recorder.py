@@ -1,0 +1,177 @@
+"""What MLflow holds of a study that was run: everything that a number needs to be believed, and no run left open."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from bench.errors import Interrupted
+from bench.study.cache import StepCache
+from bench.study.datasets import prepared_data
+from bench.study.graph import Cell, cells
+from bench.study.recorder import Recorder
+from bench.study.spec import Study, load_study
+from bench.study.state import CellState
+from bench.study.work import do_step, train_step
+from bench.track.tracker import Tracker
+from bench.train.workers import Workers
+
+STUDY = """title: A study about nothing
+data: {kind: synthetic, preset: tiny, size: 64, train: 8, val: 6}
+variant: faster_rcnn_tiny
+input: {mode: as_is}
+train: {epochs: 2, batch_size: 4, lr: 0.01, warmup_iterations: 2, checkpoint_every: 4}
+rows:
+  base: {}
+  strict: {detector.post.score_threshold: 0.1, about: fewer boxes}
+published: {paper: P, table: T1, rows: {base: {AP: 36.4}}}
+"""
+FILES = {"config.yaml", "environment.txt", "detections.parquet", "scores.json", "raw", "plots", "gallery"}
+
+
+class Place:
+    """A storage with a study in it, and what a run does, in this process."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "mine.yaml").write_text(STUDY)
+        self.study: Study = load_study(root / "mine.yaml")
+        self.cache = StepCache(root / "runs")
+        self.splits = prepared_data(self.study, self.cache.root)
+        self.plan = cells(self.study, self.splits)
+
+    def work(self, cell: Cell) -> CellState:
+        train, predict, score = cell.steps
+        folders = [str(self.cache.folder(step)) for step in cell.steps]
+        if not self.cache.done(train):
+            train_step(train.work, Path(folders[0]), Workers())
+        if not self.cache.done(predict):
+            do_step(predict, folders[1], folders[:1])
+        if not self.cache.done(score):
+            do_step(score, folders[2], folders[1:2])
+        return CellState(cell.title, "done", metrics=self.cache.result(score)["metrics"])
+
+    def record(self, tracker: Tracker) -> Recorder:
+        recorder = Recorder(tracker, self.study, self.cache, self.splits)
+        recorder.open(self.plan)
+        return recorder
+
+    def runs(self, tracker: Tracker) -> dict[str, Run]:
+        client = MlflowClient(tracking_uri=tracker.uri)
+        tracker.deliver()
+        experiment = client.get_experiment_by_name("mine")
+        return {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return Place(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="module")
+def tracker(place: Place) -> Iterator[Tracker]:
+    with Tracker(None, place.cache.root) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def runs(place: Place, tracker: Tracker) -> dict[str, Run]:
+    with place.record(tracker) as recorder:
+        for cell in place.plan:
+            recorder.finished(cell, place.work(cell))
+    return place.runs(tracker)
+
+
+def test_every_run_is_closed_and_below_its_study(runs: dict[str, Run]) -> None:
+    assert {name: run.info.status for name, run in runs.items()} == dict.fromkeys(
+        ("mine · full", "base · seed 0", "strict · seed 0", "base · published"), "FINISHED"
+    )
+    study = runs["mine · full"].info.run_id
+    assert {runs[f"{row} · seed 0"].data.tags["mlflow.parentRunId"] for row in ("base", "strict")} == {study}
+
+
+@pytest.mark.parametrize("row", ["base", "strict"])
+def test_a_run_holds_what_its_number_needs_to_be_believed(runs: dict[str, Run], tracker: Tracker, row: str) -> None:
+    run = runs[f"{row} · seed 0"]
+    tags, metrics = run.data.tags, run.data.metrics
+    for name in ("git_revision", "hardware", "python", "platform", "versions", "data_fingerprint", "train_fingerprint"):
+        assert len(tags[name]) > 3, name
+    assert run.data.params["detector.post.score_threshold"] == {"base": "0.05", "strict": "0.1"}[row]
+    assert {"AP", "AP50", "host_memory_gb", "wall_hours", "train/loss", "train/lr"} <= metrics.keys()
+    assert {"system/cpu_utilization_percentage", "system/system_memory_usage_percentage"} <= metrics.keys()
+    client = MlflowClient(tracking_uri=tracker.uri)
+    losses = client.get_metric_history(run.info.run_id, "train/loss")
+    assert [point.step for point in losses] == [1, 2, 3, 4]
+    assert FILES <= {file.path for file in client.list_artifacts(run.info.run_id)}
+    for folder, least in (("raw", 1), ("plots", 14), ("gallery", 4)):
+        assert len(client.list_artifacts(run.info.run_id, folder)) >= least
+
+
+def test_data_are_inputs_and_the_detector_is_a_model(runs: dict[str, Run], place: Place, tracker: Tracker) -> None:
+    run = runs["strict · seed 0"]
+    inputs = {one.tags[0].value: one.dataset for one in run.inputs.dataset_inputs}
+    assert {use: data.name for use, data in inputs.items()} == {
+        "training": "synthetic/train",
+        "evaluation": "synthetic/val",
+    }
+    assert json.loads(inputs["evaluation"].profile)["images"] == 6
+    (output,) = run.outputs.model_outputs
+    model = MlflowClient(tracking_uri=tracker.uri).get_logged_model(output.model_id)
+    assert model.tags["row"] == "strict"
+    assert "AP" in {metric.key for metric in model.metrics}
+
+
+def test_runs_say_in_words_what_they_are(runs: dict[str, Run]) -> None:
+    about = {name: run.data.tags.get("mlflow.note.content", "") for name, run in runs.items()}
+    assert about["mine · full"] == "A study about nothing"
+    assert "fewer boxes" in about["strict · seed 0"]
+    assert "Against base: `detector.post.score_threshold` 0.05 → 0.1" in about["strict · seed 0"]
+    assert "--rows strict --seeds 1" in about["strict · seed 0"]
+    assert about["base · published"] == "P · T1"
+
+
+def test_the_kept_config_is_a_study_that_finds_the_same_training(runs: dict[str, Run], place: Place) -> None:
+    client = MlflowClient(tracking_uri=f"sqlite:///{place.cache.root / 'mlflow.db'}")
+    file = client.download_artifacts(runs["strict · seed 0"].info.run_id, "config.yaml")
+    again = load_study(Path(file))
+    (cell,) = cells(again, prepared_data(again, place.cache.root))
+    assert cell.score.digest == place.plan[1].score.digest
+
+
+def test_what_is_recorded_is_not_told_again(runs: dict[str, Run], place: Place, tracker: Tracker) -> None:
+    with place.record(tracker) as recorder:
+        for cell in place.plan:
+            recorder.finished(cell, place.work(cell))
+    again = place.runs(tracker)
+    for name in ("base · seed 0", "strict · seed 0"):
+        assert again[name].data.tags == runs[name].data.tags
+
+
+def test_a_run_that_was_broken_off_leaves_no_run_open(place: Place, tmp_path: Path) -> None:
+    with Tracker(None, tmp_path) as tracker:
+        with pytest.raises(Interrupted), place.record(tracker) as recorder:
+            recorder.finished(place.plan[0], place.work(place.plan[0]))
+            raise Interrupted("stopped by the user")
+        statuses = {record.row: (record.status, record.reason) for record in tracker.records("mine")}
+        assert statuses["strict"] == ("interrupted", "stopped by the user")
+        assert {name: run.info.status for name, run in place.runs(tracker).items()} == {
+            "base · published": "FINISHED",
+            "base · seed 0": "FINISHED",
+            "strict · seed 0": "KILLED",
+            "mine · full": "KILLED",
+        }
+
+
+def test_a_study_with_a_failed_cell_has_failed_and_says_what_it_cost(place: Place, tmp_path: Path) -> None:
+    with Tracker(None, tmp_path) as tracker:
+        with place.record(tracker) as recorder:
+            recorder.finished(place.plan[0], place.work(place.plan[0]))
+            recorder.finished(place.plan[1], CellState(place.plan[1].title, "failed", reason="no memory"))
+        runs = place.runs(tracker)
+    assert runs["mine · full"].info.status == "FAILED"
+    assert runs["mine · full"].data.tags["reason"] == "1 of 2 cells failed"
+    assert runs["strict · seed 0"].data.tags["reason"] == "no memory"
+    assert "wall_hours" in runs["strict · seed 0"].data.metrics
