@@ -24,6 +24,10 @@ class TrainConfig:
     batch_size: Count = 16
     """Images a step over all workers together."""
 
+    weights: str = "none"
+    """What the training starts from: `none` (random), `imagenet` (the backbone's), `coco` (a detector of torchvision),
+    or a file of weights. A file counts by its content, not by its path."""
+
     lr: Positive = 0.02
     lr_batch: Whole = 0
     """Images a step that `lr` is meant for: another `batch_size` scales it in proportion. 0: as it stands."""
