@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from bench.data import sample as samples
 from bench.data.augment import augment, generator
 from bench.data.batch import padded
-from bench.data.input import InputConfig
+from bench.data.input import InputConfig, View
 from bench.data.sample import Sample
 from bench.data.sampler import Plan, TrainSampler
 from bench.data.store import Store
@@ -94,9 +94,14 @@ def eval_loader(
     world_size: int = 1,
     num_workers: int = 0,
     pin_memory: bool = False,
+    views: Sequence[View] | None = None,
 ) -> "EvalLoader":
-    """Every image once over all ranks, in order; `batch_size` is that of this rank."""
-    return EvalLoader(store, input, range(rank, len(store), world_size), batch_size, num_workers, pin_memory)
+    """Every image once over all ranks, in order; `batch_size` is that of this rank.
+
+    With `views`, of `input.views()`, each batch comes once a view, before the next batch.
+    """
+    rows = range(rank, len(store), world_size)
+    return EvalLoader(store, views or [View(input)], rows, batch_size, num_workers, pin_memory)
 
 
 class EvalLoader:
@@ -105,14 +110,15 @@ class EvalLoader:
     def __init__(
         self,
         store: Store,
-        config: InputConfig,
+        views: Sequence[View],
         rows: Sequence[int],
         batch_size: int,
         num_workers: int,
         pin_memory: bool,
     ) -> None:
-        self._data = _EvalData(store, config)
-        self._plans = [Plan(0, i, tuple(rows[i : i + batch_size])) for i in range(0, len(rows), batch_size)]
+        self._data = _EvalData(store)
+        batches = [tuple(rows[i : i + batch_size]) for i in range(0, len(rows), batch_size)]
+        self._plans = [(batch, view) for batch in batches for view in views]
         self._options: tuple[int, bool] = (num_workers, pin_memory)
 
     def __len__(self) -> int:
@@ -139,17 +145,21 @@ class _TrainData(Dataset[Any]):
 
 
 class _EvalData(Dataset[Any]):
-    def __init__(self, store: Store, config: InputConfig) -> None:
-        self.store, self.config = store, config
+    def __init__(self, store: Store) -> None:
+        self.store = store
 
-    def __getitem__(self, plan: Plan) -> tuple[ImageBatch, NDArray[np.float32], tuple[int, ...]]:
-        images, scales = [], []
-        for row in plan.rows:
-            sample = samples.load(self.store, row, self.config)
-            height, width = self.config.target_size(*sample.size, self.config.eval_size())
-            scales.append((width / sample.size[1], height / sample.size[0]))
-            images.append(samples.resize(sample, height, width).pixels)
-        return padded(images, self.config.multiple_of), np.array(scales, np.float32), plan.rows
+    def __getitem__(self, plan: tuple[tuple[int, ...], View]) -> tuple[ImageBatch, NDArray[np.float32], Sequence[int]]:
+        rows, view = plan
+        seen = [_seen(samples.load(self.store, row, view.input), view) for row in rows]
+        images = padded([sample.pixels for sample, _ in seen], view.input.multiple_of)
+        return images, np.array([scale for _, scale in seen], np.float32), rows
+
+
+def _seen(sample: Sample, view: View) -> tuple[Sample, tuple[float, float]]:
+    """A sample as a view shows it, and what its width and height were multiplied with."""
+    height, width = view.input.target_size(*sample.size, view.input.eval_size())
+    scale = (width / sample.size[1], height / sample.size[0])
+    return samples.resize(samples.flip(sample) if view.mirrored else sample, height, width), scale
 
 
 class _Endless:

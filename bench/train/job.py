@@ -6,7 +6,7 @@ from pathlib import Path
 import detectors
 from bench.config.digest import digest
 from bench.config.tree import to_tree
-from bench.data.input import InputConfig
+from bench.data.input import TEST_FIELDS, InputConfig
 from bench.data.loader import train_loader
 from bench.data.store import Store
 from bench.train.checkpoint import CheckpointFolder, Checkpoints
@@ -45,12 +45,14 @@ class Job:
 
     def digest(self, fingerprint: str) -> str:
         """The identity of the weights: what only acts on what they say, paths and bookkeeping have no part in them."""
-        detector, train = to_tree(self.detector), to_tree(self.train)
+        detector, input, train = to_tree(self.detector), to_tree(self.input), to_tree(self.train)
         for name in AFTER_TRAINING:
             del detector[name]
+        for name in TEST_FIELDS:
+            del input[name]
         for name in BOOKKEEPING:
             del train[name]
-        return digest(detector, self.num_classes, fingerprint, self.input, train, self.seed)
+        return digest(detector, self.num_classes, fingerprint, input, train, self.seed)
 
 
 def prepare(job: Job, place: Place) -> Training:

@@ -12,6 +12,7 @@ from bench.data.input import InputConfig
 from bench.data.loader import eval_loader
 from bench.data.store import Store
 from bench.train.place import Place, check_amp
+from bench.train.views import Seen, pooled
 from detectors.detector import Detector
 from detectors.raw import Raw
 
@@ -48,10 +49,14 @@ def predict(
     amp: str = "off",
     advance: Callable[[int], None] = lambda count: None,
 ) -> Predicted:
-    """Every image once over all workers; `advance` hears the number of images of each batch that is done."""
+    """Every image once over all workers; `advance` hears the number of images of each batch that is done.
+
+    Where the input has several views of an image, all that was found in them is written as one, in source pixels.
+    """
     place = place or Place()
     check_amp(amp, place.device)
     model.to(place.device).eval()
+    views = input.views()
     batches = eval_loader(
         store,
         input,
@@ -60,13 +65,20 @@ def predict(
         world_size=place.world_size,
         num_workers=loader_workers,
         pin_memory=place.device.type == "cuda",
+        views=views,
     )
-    images, network_seconds, started = 0, 0.0, time.perf_counter()
+    images, network_seconds, started, seen = 0, 0.0, time.perf_counter(), list[Seen]()
     for batch, scales, indices in batches:
         before = time.perf_counter()
         with torch.autocast(place.device.type, torch.bfloat16, enabled=amp == "bf16"):
             raw = on_cpu(model.predict_raw(batch))
         network_seconds += time.perf_counter() - before
+        seen.append(Seen.of(views[len(seen)], batch, scales, raw))
+        if len(seen) < len(views):
+            continue
+        if len(views) > 1:
+            raw, scales = pooled(seen), torch.ones_like(scales)
+        seen.clear()
         rows = [int(index) for index in indices]
         writer.add(raw, rows, [store.annotations(row).source_id for row in rows], scales[:, :2])
         images += len(rows)

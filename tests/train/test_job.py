@@ -81,6 +81,7 @@ def test_the_identity_of_a_job_is_what_makes_its_weights(make_job):
     same_weights = [
         replace(job, out="/elsewhere", loader_workers=3),
         replace(job, train=replace(job.train, log_every=1, checkpoint_every=2, keep_checkpoints=9)),
+        replace(job, input=replace(job.input, test_flip=True)),
         replace(job, detector=replace(job.detector, post=standard.Config(max_detections=7))),
     ]
     other_weights = [
