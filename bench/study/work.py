@@ -109,7 +109,11 @@ def _draw_examples(scores: Scores, store: Store, folder: Path) -> None:
 
 
 def _cost(model: Detector, store: Store, job: Job, place: Place) -> dict[str, float]:
-    batches = eval_loader(store, job.input, batch_size=1)
-    images: list[Tensor] = [batch.pixels[0].to(place.device) for batch, _, _ in islice(batches, TIMED_IMAGES)]
-    with torch.no_grad():
-        return {**size_of(model), **operations(model, images[0]), **latency(model, images, place.device)}
+    """Of an image in all its views together."""
+    costs = []
+    for view in job.input.views():
+        batches = eval_loader(store, job.input, batch_size=1, views=[view])
+        images: list[Tensor] = [batch.pixels[0].to(place.device) for batch, _, _ in islice(batches, TIMED_IMAGES)]
+        with torch.no_grad():
+            costs.append(operations(model, images[0]) | latency(model, images, place.device))
+    return size_of(model) | {name: sum(cost[name] for cost in costs) for name in costs[0]}
