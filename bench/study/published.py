@@ -19,6 +19,7 @@ def published_rows(published: Published) -> list[record.Published]:
             table=published.table,
             schedule=published.schedule,
             footnote=" ".join(note for note in (published.notes.get(row, ""), published.note) if note),
+            only_printed=row in published.others,
         )
         for row, numbers in (published.rows | published.others).items()
     ]

@@ -59,9 +59,9 @@ class Recorder:
 
     def open(self, plan: Sequence[Cell]) -> None:
         """Opens the run of every cell; the same cell finds its run again, and is left alone if nothing is to add."""
-        for row in self.study.skipped:
-            self._skip(row)
         told = self._told()
+        for row in self.study.skipped:
+            self._skip(row, told.get((row.name, self.study.seeds[0])))
         for cell in plan:
             if self._is_told(cell, told.get((cell.row.name, cell.seed))):
                 self._endings[cell.title] = "done"
@@ -81,10 +81,13 @@ class Recorder:
         self.tracker.finish(key, status, state.reason, load | state.metrics)  # type: ignore[arg-type]
         self._endings[cell.title] = status
 
-    def _skip(self, row: Skipped) -> None:
-        study = self.study
-        key = self.tracker.start_row(study.name, row.name, None, {}, {"about": row.about}, profile=study.profile)
-        self.tracker.finish(key, "skipped", row.reason)
+    def _skip(self, row: Skipped, record: RunRecord | None) -> None:
+        """A row that cannot run is a row with a reason. Once it can, its first seed takes this run's place."""
+        if record is None or (record.status, record.reason) != ("skipped", row.reason):
+            study, tags = self.study, {"about": row.about}
+            seed, about = study.seeds[0], row.about
+            key = self.tracker.start_row(study.name, row.name, seed, {}, tags, profile=study.profile, about=about)
+            self.tracker.finish(key, "skipped", row.reason)
 
     def _told(self) -> dict[tuple[str, int | None], RunRecord]:
         try:

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 Source = Literal["measured", "published", "other"]
 Status = Literal["running", "done", "skipped", "failed", "stopped", "interrupted"]
 STATUSES: tuple[Status, ...] = get_args(Status)
+ONLY_PRINTED = "only_printed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +69,12 @@ class Published:
     table: str = ""
     schedule: str = ""
     footnote: str = ""
+    only_printed: bool = False
+    """nobody is going to measure it here"""
 
     @property
     def tags(self) -> dict[str, str]:
         named = {name: getattr(self, name) for name in ("paper", "table", "schedule", "footnote")}
-        return {name: text for name, text in named.items() if text}
+        return {name: text for name, text in named.items() if text} | (
+            {ONLY_PRINTED: "yes"} if self.only_printed else {}
+        )

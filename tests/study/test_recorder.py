@@ -28,7 +28,14 @@ train: {epochs: 2, batch_size: 4, lr: 0.01, warmup_iterations: 2, checkpoint_eve
 rows:
   base: {}
   strict: {detector.post.score_threshold: 0.1, about: fewer boxes}
-published: {paper: P, table: T1, rows: {base: {AP: 36.4}}}
+  later: {planned: a_variant_of_tomorrow, about: yet to come}
+published:
+  paper: P
+  table: T1
+  schedule: 1x
+  rows: {base: {AP: 36.4}}
+  others: {theirs: {AP: 41.0}}
+  notes: {theirs: with more data}
 """
 FILES = {"config.yaml", "environment.txt", "detections.parquet", "scores.json", "raw", "plots", "gallery"}
 
@@ -88,10 +95,28 @@ def runs(place: Place, tracker: Tracker) -> dict[str, Run]:
 
 def test_every_run_is_closed_and_below_its_study(runs: dict[str, Run]) -> None:
     assert {name: run.info.status for name, run in runs.items()} == dict.fromkeys(
-        ("mine · full", "base · seed 0", "strict · seed 0", "base · published"), "FINISHED"
+        (
+            "mine · full",
+            "base · seed 0",
+            "strict · seed 0",
+            "later · seed 0",
+            "base · published",
+            "theirs · published",
+        ),
+        "FINISHED",
     )
     study = runs["mine · full"].info.run_id
-    assert {runs[f"{row} · seed 0"].data.tags["mlflow.parentRunId"] for row in ("base", "strict")} == {study}
+    assert {runs[f"{row} · seed 0"].data.tags["mlflow.parentRunId"] for row in ("base", "strict", "later")} == {study}
+    later = runs["later · seed 0"].data.tags
+    assert (later["status"], later["reason"]) == ("skipped", "the variant a_variant_of_tomorrow is yet to come")
+
+
+def test_published_rows_say_where_they_are_printed(runs: dict[str, Run]) -> None:
+    named = ("source", "paper", "table", "schedule", "footnote", "only_printed")
+    tags = {row: runs[f"{row} · published"].data.tags for row in ("base", "theirs")}
+    assert [tags["base"].get(name) for name in named] == ["published", "P", "T1", "1x", None, None]
+    assert [tags["theirs"].get(name) for name in named] == ["published", "P", "T1", "1x", "with more data", "yes"]
+    assert runs["theirs · published"].data.metrics == {"AP": 0.41}
 
 
 @pytest.mark.parametrize("row", ["base", "strict"])
@@ -131,7 +156,7 @@ def test_runs_say_in_words_what_they_are(runs: dict[str, Run]) -> None:
     assert "fewer boxes" in about["strict · seed 0"]
     assert "Against base: `detector.post.score_threshold` 0.05 → 0.1" in about["strict · seed 0"]
     assert "--rows strict --seeds 1" in about["strict · seed 0"]
-    assert about["base · published"] == "P · T1"
+    assert about["base · published"] == "P · T1 · 1x"
 
 
 def test_the_kept_config_is_a_study_that_finds_the_same_training(runs: dict[str, Run], place: Place) -> None:
@@ -147,7 +172,7 @@ def test_what_is_recorded_is_not_told_again(runs: dict[str, Run], place: Place, 
         for cell in place.plan:
             recorder.finished(cell, place.work(cell))
     again = place.runs(tracker)
-    for name in ("base · seed 0", "strict · seed 0"):
+    for name in ("base · seed 0", "strict · seed 0", "later · seed 0"):
         assert again[name].data.tags == runs[name].data.tags
 
 
@@ -156,14 +181,11 @@ def test_a_run_that_was_broken_off_leaves_no_run_open(place: Place, tmp_path: Pa
         with suppress(Interrupted), place.record(tracker) as recorder:
             recorder.finished(place.plan[0], place.work(place.plan[0]))
             raise Interrupted("stopped by the user")
-        statuses = {record.row: (record.status, record.reason) for record in tracker.records("mine")}
-        assert statuses["strict"] == ("interrupted", "stopped by the user")
-        assert {name: run.info.status for name, run in place.runs(tracker).items()} == {
-            "base · published": "FINISHED",
-            "base · seed 0": "FINISHED",
-            "strict · seed 0": "KILLED",
-            "mine · full": "KILLED",
-        }
+        records = {record.row: record for record in tracker.records("mine") if record.source == "measured"}
+        assert (records["strict"].status, records["strict"].reason) == ("interrupted", "stopped by the user")
+        statuses = {name: run.info.status for name, run in place.runs(tracker).items()}
+        assert statuses.pop("strict · seed 0") == statuses.pop("mine · full") == "KILLED"
+        assert set(statuses.values()) == {"FINISHED"}
 
 
 def test_a_study_with_a_failed_cell_has_failed_and_says_what_it_cost(place: Place, tmp_path: Path) -> None:
