@@ -1,60 +1,66 @@
-"""Weights of torchvision's detectors for ours: other names, background first instead of last. No file is read."""
+"""Weights for a detector, whatever they are of: itself, a detector of torchvision, a classifier. No file is read."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from torch import Tensor, nn
 
 from detectors.parts.backbone import Backbone
-
-NAMES = (
-    (r"backbone\.body\.(.+)", r"backbone.\1"),
-    (r"backbone\.fpn\.inner_blocks\.(\d)(?:\.0)?\.(\w+)", r"neck.inner.\1.\2"),
-    (r"backbone\.fpn\.layer_blocks\.(\d)(?:\.0)?\.(\w+)", r"neck.outer.\1.\2"),
-    (r"rpn\.head\.conv(?:\.0\.0)?\.(\w+)", r"proposals.conv.\1"),
-    (r"rpn\.head\.cls_logits\.(\w+)", r"proposals.cls.\1"),
-    (r"rpn\.head\.bbox_pred\.(\w+)", r"proposals.box.\1"),
-    (r"roi_heads\.box_head\.fc6\.(\w+)", r"stage.head.shared.1.\1"),
-    (r"roi_heads\.box_head\.fc7\.(\w+)", r"stage.head.shared.3.\1"),
-    (r"roi_heads\.box_predictor\.cls_score\.(\w+)", r"stage.head.cls.\1"),
-    (r"roi_heads\.box_predictor\.bbox_pred\.(\w+)", r"stage.head.box.\1"),
-)
-"""Torchvision's names, also those of its older files, and ours."""
+from detectors.torchvision_weights import CLASS_LAYERS, of_torchvision, translated
 
 
-def load_torchvision_state(model: nn.Module, state: Mapping[str, Tensor], classes: Sequence[int] | None = None) -> None:
-    """Gives a `faster_rcnn_r50_fpn` the weights of torchvision's `fasterrcnn_resnet50_fpn`.
+def load_weights(model: nn.Module, state: Mapping[str, Tensor], classes: Sequence[int] | None = None) -> list[str]:
+    """Gives a detector weights, recognised by their names; returns the names of its own that stay as they were.
 
-    `classes` are torchvision's labels (background is 0) of the model's classes, in order; without it 1, 2, 3, ...
+    Of another detector of ours, whatever fits by name and shape; `classes` as in `load_torchvision_state`.
     """
-    ours = {_rename(name): value for name, value in state.items() if not name.endswith("num_batches_tracked")}
-    known = list(range(1, len(ours["stage.head.cls.bias"])))
-    wanted = known if classes is None else list(classes)
-    if not set(wanted) <= set(known):
-        raise ValueError(
-            f"classes: the weights have the labels 1 to {len(known)}; {sorted(set(wanted) - set(known))} are not there"
-        )
-    for parameter in ("weight", "bias"):
-        name = f"stage.head.cls.{parameter}"
-        ours[name] = ours[name][[*wanted, 0]]
-        name = f"stage.head.box.{parameter}"
-        ours[name] = ours[name].unflatten(0, (-1, 4))[wanted].flatten(0, 1)
-    missing, unexpected = model.load_state_dict(ours, strict=False)
-    lost = [name for name in missing if not name.endswith("num_batches_tracked")] + list(unexpected)
+    if of_torchvision(state):
+        return load_torchvision_state(model, state, classes)
+    if any(name in state for name in model.state_dict()):
+        return _load_fitting(model, state)
+    return load_backbone_state(model, state)
+
+
+def load_torchvision_state(
+    model: nn.Module, state: Mapping[str, Tensor], classes: Sequence[int] | None = None
+) -> list[str]:
+    """Gives a `faster_rcnn_r50_fpn`, `retinanet_r50_fpn`, `fcos_r50_fpn` or `ssd300_vgg16` torchvision's weights.
+
+    `classes` are torchvision's labels (0 is background) of the model's classes, in order; without it 1, 2, 3, ...
+    Where it is empty, the layers that tell classes apart stay as they are; so do quality parts that torchvision lacks.
+    """
+    ours, mine = translated(state, classes), model.state_dict()
+    spared = CLASS_LAYERS if classes is not None and not classes else ()
+    rest = _others(model, ours)
+    lost = [name for name in rest if not (_rates(name) or name.startswith(spared))]
+    lost += [name for name in ours if name not in mine or mine[name].shape != ours[name].shape]
     if lost:
-        raise ValueError(f"weights: {len(lost)} do not fit the model, {lost[0]} first; build faster_rcnn_r50_fpn")
+        raise ValueError(f"weights: {len(lost)} do not fit the model, {lost[0]} first; build the variant of that name")
+    model.load_state_dict(ours, strict=False)
+    return rest
 
 
-def load_backbone_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+def load_backbone_state(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
     """Gives a detector's backbone the weights of the classifier that it comes from."""
     backbone = model.get_submodule("backbone")
     assert isinstance(backbone, Backbone)
-    backbone.load_classifier_state(dict(state))
+    missing = backbone.load_classifier_state(dict(state))
+    loaded = {f"backbone.{name}" for name in backbone.state_dict() if name not in missing}
+    return _others(model, loaded)
 
 
-def _rename(name: str) -> str:
-    for pattern, ours in NAMES:
-        renamed, count = re.subn(f"^{pattern}$", ours, name)
-        if count:
-            return renamed
-    raise ValueError(f"weights: {name!r} is no parameter of torchvision's fasterrcnn_resnet50_fpn; give its state dict")
+def _load_fitting(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
+    mine = model.state_dict()
+    fitting = {name: value for name, value in state.items() if name in mine and value.shape == mine[name].shape}
+    if not fitting:
+        raise ValueError("weights: no parameter of the model has the name and the shape of one of theirs")
+    model.load_state_dict(fitting, strict=False)
+    return _others(model, fitting)
+
+
+def _others(model: nn.Module, loaded: Collection[str]) -> list[str]:
+    return [name for name in model.state_dict() if name not in loaded and not name.endswith("num_batches_tracked")]
+
+
+def _rates(name: str) -> bool:
+    """Whether it belongs to a part that says how well boxes fit."""
+    return "quality" in name.split(".")[:2]

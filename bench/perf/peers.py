@@ -12,8 +12,8 @@ from torchvision.ops import FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 import detectors
-from detectors import dense_weights, weights
 from detectors.families.dense import Dense
+from detectors.weights import load_torchvision_state
 
 CLASSES = 80
 TRAINED_STAGES = 3
@@ -40,7 +40,7 @@ def faster_rcnn(device: torch.device) -> Pair:
     _spread(theirs, {"rpn.head.cls_logits": 2.0, "rpn.head.bbox_pred": 0.3}, device)
     _spread(theirs, {"roi_heads.box_predictor.cls_score": 2.0, "roi_heads.box_predictor.bbox_pred": 1.0}, device)
     ours = detectors.build("faster_rcnn_r50_fpn", num_classes=CLASSES)
-    weights.load_torchvision_state(ours, theirs.state_dict())
+    load_torchvision_state(ours, theirs.state_dict())
     return Pair("faster_rcnn_r50_fpn", ours.to(device), theirs, "torchvision")
 
 
@@ -54,7 +54,7 @@ def retinanet(device: torch.device) -> Pair:
         bias.view(-1, CLASSES + 1)[:, 0] = -20.0
     ours = detectors.build("retinanet_r50_fpn", num_classes=CLASSES)
     assert isinstance(ours, Dense)
-    dense_weights.load_torchvision_state(ours, theirs.state_dict())
+    load_torchvision_state(ours, theirs.state_dict())
     return Pair("retinanet_r50_fpn", ours.to(device), theirs, "torchvision")
 
 

@@ -38,18 +38,32 @@ class Backbone(nn.Module):
             stage.eval()
         return self
 
-    def load_classifier_state(self, state: dict[str, Tensor]) -> None:
-        """Takes the weights of the classifier that the backbone comes from; not its last layers, nor offsets."""
-        missing, _ = self.load_state_dict(state, strict=False)
-        lost = [name for name in missing if not name.endswith("num_batches_tracked") and ".offset." not in name]
+    def load_classifier_state(self, state: dict[str, Tensor]) -> list[str]:
+        """Takes the weights of the classifier that the backbone comes from; returns the names that it has none for."""
+        return self.take(state, own=[name for name in self.state_dict() if ".offset." in name])
+
+    def take(self, state: dict[str, Tensor], own: list[str]) -> list[str]:
+        """Loads all parameters but its own, which no classifier has; returns those."""
+        mine = self.state_dict()
+        wanted = [name for name in mine if name not in own and not name.endswith("num_batches_tracked")]
+        lost = [name for name in wanted if name not in state or state[name].shape != mine[name].shape]
         if lost:
-            raise ValueError(f"weights: {len(lost)} are missing, {lost[0]} first; give those of the same architecture")
+            raise ValueError(
+                f"weights: {len(lost)} of {len(wanted)} are missing or of another shape, {lost[0]} first; "
+                "give those of the same architecture"
+            )
+        self.load_state_dict({name: value for name, value in state.items() if name in mine}, strict=False)
+        return own
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackboneConfig(PartConfig):
     def build(self) -> Backbone:
         return super().build()
+
+    def imagenet(self) -> tuple[str, ...]:
+        """ImageNet weights that are published for it, the usual ones first: torchvision's names, or `timm/NAME.TAG`."""
+        return ()
 
 
 def norm_layer(norm: Norm, eps: float) -> Callable[[int], nn.Module]:

@@ -25,6 +25,18 @@ LAYOUTS: dict[str, tuple[type[resnet.BasicBlock | resnet.Bottleneck], list[int],
 }
 """block, blocks a stage, groups, width a group"""
 
+PUBLISHED = {
+    "resnet18": "ResNet18_Weights",
+    "resnet34": "ResNet34_Weights",
+    "resnet50": "ResNet50_Weights",
+    "resnet101": "ResNet101_Weights",
+    "resnet152": "ResNet152_Weights",
+    "resnext50_32x4d": "ResNeXt50_32X4D_Weights",
+    "resnext101_64x4d": "ResNeXt101_64X4D_Weights",
+    "resnext101_32x8d": "ResNeXt101_32X8D_Weights",
+}
+"""Torchvision has ImageNet weights of these. The papers are of the days of version 1; resnext101_64x4d is younger."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config(BackboneConfig):
@@ -52,6 +64,9 @@ class Config(BackboneConfig):
 
     def build(self) -> Backbone:
         return ResNet(self)
+
+    def imagenet(self) -> tuple[str, ...]:
+        return (f"{PUBLISHED[self.layout]}.IMAGENET1K_V1",) if self.layout in PUBLISHED else ()
 
 
 class ResNet(Backbone):

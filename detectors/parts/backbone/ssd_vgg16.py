@@ -15,6 +15,8 @@ from detectors.parts.backbone import Backbone, BackboneConfig
 EXTRA = ((1024, 256, 512, 3, 2), (512, 128, 256, 3, 2), (256, 128, 256, 3, 1), (256, 128, 256, 3, 1))
 """input, squeezed and output channels, kernel and stride of each further map"""
 EXTRA_512 = (*EXTRA[:2], (256, 128, 256, 3, 2), (256, 128, 256, 3, 2), (256, 128, 256, 4, 1))
+DENSE = tuple(f"classifier.{layer}.{parameter}" for layer in (0, 3) for parameter in ("weight", "bias"))
+"""the classifier's layers that become convolutions"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,10 @@ class Config(BackboneConfig):
 
     def build(self) -> Backbone:
         return SSDVGG16(self)
+
+    def imagenet(self) -> tuple[str, ...]:
+        """SSD was made from the first, which torchvision has without dense layers."""
+        return ("VGG16_Weights.IMAGENET1K_FEATURES", "VGG16_Weights.IMAGENET1K_V1")
 
 
 class SSDVGG16(Backbone):
@@ -67,14 +73,29 @@ class SSDVGG16(Backbone):
             levels.append(features)
         return levels
 
-    def load_classifier_state(self, state: dict[str, Tensor]) -> None:
-        """The thirteen convolutions of torchvision's `vgg16`."""
-        first = len(self.features)
-        ours = {name: value for name, value in self.state_dict().items() if name.startswith(("features", "conv5"))}
-        for name in ours:
-            part, index, parameter = name.split(".")
-            ours[name] = state[f"features.{int(index) + (first if part == 'conv5' else 0)}.{parameter}"]
-        self.load_state_dict(ours, strict=False)
+    def load_classifier_state(self, state: dict[str, Tensor]) -> list[str]:
+        """Of torchvision's `vgg16` the convolutions and, where they hold numbers, the dense layers in part."""
+        taken = {self._name(name): value for name, value in state.items()} | _dense_as_convolutions(state)
+        own = [name for name in self.state_dict() if name not in taken and name.startswith(("scale", "fc", "extra"))]
+        return self.take(taken, own)
+
+    def _name(self, name: str) -> str:
+        part, index, parameter = (*name.split("."), "", "")[:3]
+        behind = int(index) - len(self.features) if part == "features" and index.isdigit() else -1
+        return f"conv5.{behind}.{parameter}" if behind >= 0 else name
+
+
+def _dense_as_convolutions(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """VGG's fc6 and fc7 as the dilated convolutions of DeepLab and SSD: every fourth channel, every third location."""
+    if not all(name in state and state[name].isfinite().all() for name in DENSE):
+        return {}
+    fc6, fc7 = state["classifier.0.weight"].unflatten(1, (512, 7, 7)), state["classifier.3.weight"]
+    return {
+        "fc.1.weight": fc6[::4, :, ::3, ::3],
+        "fc.1.bias": state["classifier.0.bias"][::4],
+        "fc.3.weight": fc7[::4, ::4, None, None],
+        "fc.3.bias": state["classifier.3.bias"][::4],
+    }
 
 
 def _further(inputs: int, squeezed: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:

@@ -19,6 +19,11 @@ class Config(BackboneConfig):
     def build(self) -> Backbone:
         return VGG16(self)
 
+    def imagenet(self) -> tuple[str, ...]:
+        if self.batch_norm:
+            return ("VGG16_BN_Weights.IMAGENET1K_V1",)
+        return ("VGG16_Weights.IMAGENET1K_V1", "VGG16_Weights.IMAGENET1K_FEATURES")
+
 
 class VGG16(Backbone):
     """Its parameters have the names of torchvision's classifier."""
