@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import data, scores, studies, system
+from bench.cli import cluster, data, scores, studies, system
 
 app = typer.Typer(
     name="locbench",
@@ -25,5 +25,6 @@ def common(
 
 studies.add_to(app)
 scores.add_to(app)
+cluster.add_to(app)
 app.add_typer(data.app, name="data")
 system.add_to(app)

@@ -5,7 +5,20 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.common import RUNS, Address, GPUs, Storage, Tracking, Workers
+from bench.cli.common import (
+    RUNS,
+    Address,
+    GPUs,
+    Profile,
+    Rows,
+    Seeds,
+    Settings,
+    Storage,
+    Study,
+    Tracking,
+    Workers,
+    row_names,
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,11 +37,11 @@ def quickstart(
 
 
 def run(
-    study: Annotated[str, typer.Argument(help="A study file, or the name of one that `locbench studies` lists.")],
-    profile: Annotated[str, typer.Option(help="The size at which it runs: full, mini, smoke.")] = "full",
-    rows: Annotated[str, typer.Option(help="Only these rows, separated by commas.")] = "",
-    seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds; default: the study's.")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="key=value for all rows; repeatable.")] = None,
+    study: Study,
+    profile: Profile = "full",
+    rows: Rows = "",
+    seeds: Seeds = None,
+    settings: Settings = None,
     address: Address = None,
     workers: Workers = 1,
     gpus_per_worker: GPUs = None,
@@ -42,7 +55,7 @@ def run(
     _run(
         study,
         profile=profile,
-        rows=[name.strip() for name in rows.split(",") if name.strip()],
+        rows=row_names(rows),
         seeds=seeds,
         settings=settings or (),
         address=address,

@@ -53,7 +53,7 @@ def environment() -> str:
 @cache
 def changes() -> str:
     """The difference of the code to its commit; empty where there is none, or no git."""
-    text = git("diff", "HEAD")
+    text = git("diff", "HEAD") or _packed(CHANGES)
     return text if len(text) <= MOST_CHANGES else text[:MOST_CHANGES] + "\n(cut short)"
 
 
@@ -61,8 +61,14 @@ def git_revision() -> str:
     """The commit that the code stands at, with `+dirty-<hash of the difference>` where it was changed since."""
     revision = git("rev-parse", "--short=12", "HEAD")
     if not revision:
-        return "none"
+        return _packed("REVISION") or "none"
     return revision + (f"+dirty-{hashlib.sha256(changes().encode()).hexdigest()[:8]}" if changes() else "")
+
+
+def _packed(name: str) -> str:
+    """What a job brought along, as there is no git where it runs."""
+    file = Path(__file__).resolve().parents[1] / name
+    return file.read_text() if file.is_file() else ""
 
 
 def hardware() -> str:

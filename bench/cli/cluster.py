@@ -1,0 +1,151 @@
+"""`submit`, `jobs`, `logs`, `stop`: studies as jobs of a Ray cluster, from any machine that reaches its head."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.common import GPUs, Profile, Rows, Seeds, Settings, Study, Workers, row_names
+
+if TYPE_CHECKING:
+    from bench.cluster.head import Head
+    from bench.cluster.pack import Pack
+    from bench.study.spec import Study as LoadedStudy
+
+Head_ = Annotated[str, typer.Option("--address", help="Dashboard of the cluster's head: http(s)://HOST:8265.")]
+Job = Annotated[str, typer.Argument(help="Its id, as `submit` and `jobs` say it.")]
+Follow = Annotated[bool, typer.Option("--follow", help="Show the output until the job ends; exit with its code.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands of this file."""
+    for command in (submit, jobs, logs, stop):
+        app.command()(command)
+
+
+def submit(
+    study: Study,
+    address: Head_,
+    profile: Profile = "full",
+    rows: Rows = "",
+    seeds: Seeds = None,
+    settings: Settings = None,
+    workers: Workers = 1,
+    gpus_per_worker: GPUs = None,
+    storage: Annotated[
+        str | None, typer.Option("--storage", help="Folder that every node reaches; default: as the cluster says.")
+    ] = None,
+    tracking: Annotated[
+        str | None, typer.Option("--tracking", help="MLflow URI as the cluster reaches it; default: as it says.")
+    ] = None,
+    follow: Follow = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go along and run; upload nothing.")
+    ] = False,
+) -> None:
+    """Run a study as a job of a cluster; it goes on when this machine is closed."""
+    from bench.cluster import command
+    from bench.cluster.head import Head
+    from bench.cluster.jobs import submit as start
+
+    options = ["--profile", profile, "--workers", str(workers)]
+    options += ["--rows", rows] if rows else []
+    options += ["--seeds", str(seeds)] if seeds else []
+    options += [word for setting in settings or () for word in ("--set", setting)]
+    loaded, name, pack = _packed(study, profile, rows, seeds, settings or [])
+    _note(pack.describe())
+    pack.check()
+    head = Head(address)
+    gpus = _gpus(head) if gpus_per_worker is None else gpus_per_worker
+    options += ["--gpus-per-worker", f"{gpus:g}"]
+    line = command.entrypoint(name, options, storage, tracking)
+    if dry_run:
+        typer.echo(line)
+        return
+    job = start(head, pack, line, loaded.name, profile)
+    typer.echo(job)
+    _note(_again(job, head))
+    if follow:
+        _follow(head, job)
+
+
+def jobs(address: Head_) -> None:
+    """List the studies that run on a cluster, and those that ran since its head started."""
+    from bench.cli.listing import table, text
+    from bench.cluster.head import Head
+    from bench.cluster.jobs import listed
+
+    found, others = listed(Head(address))
+    shown = table("job", "study", "state", "since", "took")
+    for job in found:
+        minutes, seconds = divmod(round(job.seconds), 60)
+        took = f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+        shown.add_row(job.id, job.study, job.state, f"{job.since:%Y-%m-%d %H:%M}", took)
+    typer.echo(text(shown) if found else "no studies were submitted since the head started")
+    if others:
+        _note(f"and {others} jobs of other programs")
+
+
+def logs(job: Job, address: Head_, follow: Follow = False) -> None:
+    """Show the output of a job."""
+    from bench.cluster.head import Head
+
+    head = Head(address)
+    if follow:
+        _follow(head, job)
+    else:
+        typer.echo(head.log(job), nl=False)
+
+
+def stop(job: Job, address: Head_) -> None:
+    """End a job; what it finished is kept, and the same submission goes on from there."""
+    from bench.cluster.head import Head
+
+    head = Head(address)
+    typer.echo(f"{job} is told to stop" if head.stop(job) else f"{job} had ended already")
+
+
+def _packed(
+    study: str, profile: str, rows: str, seeds: int | None, settings: list[str]
+) -> "tuple[LoadedStudy, str, Pack]":
+    """The study, checked here before anything is sent; what the job calls it; and what goes along."""
+    from bench.cluster.pack import STUDIES, checkout, collect
+    from bench.config.overrides import settings_from_command_line
+    from bench.study.find import all_studies, find_study
+    from bench.study.provenance import changes, git_revision
+    from bench.study.spec import load_study
+
+    file = find_study(study)
+    overrides = settings_from_command_line(settings)
+    loaded = load_study(file, profile=profile, rows=row_names(rows), seeds=seeds, overrides=overrides)
+    along = all_studies().get(loaded.name) == file.resolve()
+    pack = collect(checkout(), None if along else file, revision=git_revision(), changes=changes())
+    return loaded, loaded.name if along else f"{STUDIES}/{file.name}", pack
+
+
+def _gpus(head: "Head") -> float:
+    """One GPU a worker where the cluster has any: the head, which would else be asked, may have none itself."""
+    has = head.resources()
+    _note(f"the cluster has {has['nodes']:g} nodes, {has['CPU']:g} CPUs, {has['GPU']:g} GPUs")
+    return 1.0 if has["GPU"] else 0.0
+
+
+def _follow(head: "Head", job: str) -> None:
+    from bench.cluster.follow import follow
+    from bench.cluster.jobs import ending, exit_code
+    from bench.errors import Interrupted
+
+    try:
+        ended = follow(head, job, lambda text: typer.echo(text, nl=False))
+    except KeyboardInterrupt:
+        raise Interrupted(f"the job goes on without this terminal; {_again(job, head)}") from None
+    _note(ending(ended))
+    raise typer.Exit(exit_code(ended))
+
+
+def _again(job: str, head: "Head") -> str:
+    where = f"{job} --address {head.address}"
+    return f"follow: locbench logs {where} --follow; end: locbench stop {where}"
+
+
+def _note(text: str) -> None:
+    typer.echo(text, err=True)

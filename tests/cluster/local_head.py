@@ -1,0 +1,113 @@
+"""A Ray head of our own, protected by a token, that takes jobs; and the command line as a user calls it."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+BIN = Path(sys.executable).parent
+FROM_OUTSIDE = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+PASSWORD = "a-password-of-mlflow"
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 150) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.2)
+
+
+@dataclass
+class Cluster:
+    """A head on this machine, and what a laptop knows of it."""
+
+    address: str
+    token: str
+    folder: Path
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def storage(self) -> Path:
+        return self.folder / "storage"
+
+    @property
+    def laptop(self) -> Path:
+        """The folder and home of a user."""
+        return self.folder / "laptop"
+
+    def settings(self) -> dict[str, str]:
+        """The environment of a user, part of which points elsewhere; empty ones are not set."""
+        ours = {"HOME": str(self.laptop), "RAY_AUTH_TOKEN": self.token, "RAY_ADDRESS": "http://127.0.0.1:9"}
+        return dict.fromkeys(FROM_OUTSIDE, "") | ours
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        """A command that talks to this head, as on the laptop of a user."""
+        command = [sys.executable, "-m", "bench", *words, "--address", self.address]
+        environment = {name: value for name, value in (os.environ | self.settings()).items() if value}
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, cwd=self.laptop, env=environment, text=True, stdout=pipe, stderr=pipe)
+
+
+def start_head(folder: Path) -> Cluster:
+    """Blocks until it answers. All of its ports are free ones, and all of its files lie in `folder`."""
+    names = "port dashboard-port dashboard-agent-listen-port dashboard-agent-grpc-port metrics-export-port"
+    ports = {name: free_port() for name in [*names.split(), "runtime-env-agent-port", "ray-client-server-port"]}
+    options = ["--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1", "--num-cpus=2", "--num-gpus=0"]
+    options += ["--min-worker-port=0", "--max-worker-port=0", "--object-store-memory=100000000"]
+    options += [f"--temp-dir={folder}", *(f"--{name}={port}" for name, port in ports.items())]
+    token = secrets.token_hex(32)
+    kept = {name: value for name, value in os.environ.items() if name not in FROM_OUTSIDE}
+    ours = {
+        "HOME": str(folder),
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "LOCBENCH_STORAGE": str(folder / "storage"),
+        "MLFLOW_TRACKING_PASSWORD": PASSWORD,
+        "OMP_NUM_THREADS": "1",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": token,
+    }
+    with (folder / "head.log").open("wb") as log:
+        command = [BIN / "ray", "start", "--head", "--block", "--disable-usage-stats", *options]
+        process = subprocess.Popen(command, env=kept | ours, cwd=folder, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{ports['dashboard-port']}"
+    wait_for(lambda: answers(address, token) or process.poll() is not None, 120)
+    assert process.poll() is None, (folder / "head.log").read_text()
+    return Cluster(address, token, folder, process)
+
+
+def answers(address: str, token: str) -> bool:
+    request = urllib.request.Request(f"{address}/api/jobs/", headers={"Authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=5):
+            return True
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """The head and what it started, each by its id."""
+    if process.poll() is not None:
+        return
+    started = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGTERM)
+    _, left = psutil.wait_procs([psutil.Process(process.pid), *started], timeout=20)
+    for remaining in left:
+        remaining.kill()
+    process.wait(timeout=20)
