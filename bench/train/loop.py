@@ -36,9 +36,10 @@ class Batches(Sized, Iterable[Batch], Protocol):
 
 @dataclass(frozen=True)
 class Hooks:
-    """What the first worker calls, `step` after every step, `evaluate` before each checkpoint for its metrics; and
-    `around`, which every worker enters for as long as it trains."""
+    """What the first worker calls, `begin` once before its steps, `step` after every step, `evaluate` before each
+    checkpoint for its metrics; and `around`, which every worker enters for as long as it trains."""
 
+    begin: Callable[["Training"], None] = lambda training: None
     step: Callable[[StepRecord], None] = lambda record: None
     evaluate: Callable[[nn.Module, int], dict[str, float]] = lambda model, iteration: {}
     around: Callable[[Place], AbstractContextManager[Any]] = lambda place: nullcontext()
@@ -173,6 +174,7 @@ def fit(training: Training, checkpoints: Checkpoints | None = None, hooks: Hooks
     metrics: dict[str, float] = saved["metrics"] if saved else {}
     look_every = 1 if place.device.type == "cpu" else config.log_every
     started = time.perf_counter() - past["seconds"]
+    hooks.begin(training)
     training.records.restart_clock()
     with around, repeatable(place.device, config.deterministic):
         for batch, data_seconds in _timed(training.batches, training.total - training.iteration):
