@@ -1,0 +1,131 @@
+"""How a training goes on: positives an object, the pull of the box loss, the anchors of one image."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from bench.score.pictures.picture import GREY, Picture, colour, label, legend, panels
+
+SMOOTHED_OVER = 20
+"""Points of the moving mean, at most a fifth of all."""
+LEAST_COUNT = 20
+"""Codes in a bin below which its mean says nothing."""
+
+
+@dataclass(frozen=True)
+class Pull:
+    """The gradient of a box loss by how far off a code is, for codes 1 and 2 and for codes 3 and 4: [2, bins]."""
+
+    edges: np.ndarray
+    """between bins: one less than there are bins"""
+    sums: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def mean(self) -> np.ndarray:
+        return np.where(self.counts >= LEAST_COUNT, self.sums / np.maximum(self.counts, 1), np.nan)
+
+    @property
+    def middle(self) -> np.ndarray:
+        """[bins - 2] of those with two ends."""
+        return np.sqrt(self.edges[:-1] * self.edges[1:])
+
+
+def positives_over_training(rows: Mapping[str, Sequence[tuple[int, float]]]) -> Picture:
+    """Positive anchors an object, by iteration: each look pale, their moving mean strong (PAA fig. 4b)."""
+    figure, (axes,) = panels(width=6.5)
+    data = []
+    for number, (name, points) in enumerate(rows.items()):
+        steps, values = np.array([step for step, _ in points]), np.array([value for _, value in points])
+        window = max(1, min(SMOOTHED_OVER, len(values) // 5))
+        smooth = np.convolve(values, np.ones(window) / window, "valid")
+        axes.plot(steps, values, color=colour(number), linewidth=0.8, alpha=0.35)
+        axes.plot(steps[window - 1 :], smooth, color=colour(number), linewidth=2, label=name)
+        data += [{"row": name, "iteration": step, "positives_per_object": value} for step, value in points]
+    label(axes, "Positives an object", "iteration", "positive anchors an object")
+    axes.set_ylim(bottom=0)
+    legend(axes, list(rows))
+    return Picture(figure, data)
+
+
+def gradient_by_error(rows: Mapping[str, Pull], bounds: Mapping[str, tuple[float, float]] | None = None) -> Picture:
+    """Mean |gradient| of the box loss on a positive's code by |predicted - target| (IoU-balanced losses fig. 2).
+
+    `bounds` draws the paper's upper bounds for smooth-L1 of knee 1/9 (Eq. 13, 14), dashed: name -> lambda, w_loc.
+    """
+    figure, axes = panels(2, width=5.0)
+    data: list[dict[str, Any]] = []
+    kinds = ("codes 1 and 2 (place)", "codes 3 and 4 (size)")
+    for part, (one, kind) in enumerate(zip(axes, kinds, strict=True)):
+        for number, (name, pull) in enumerate(rows.items()):
+            mean, counts = pull.mean[part, 1:-1], pull.counts[part, 1:-1]
+            one.plot(pull.middle, mean, color=colour(number), marker="o", markersize=3.5, linewidth=1.6, label=name)
+            columns = zip(pull.edges[:-1], pull.edges[1:], mean, counts, strict=True)
+            data += [
+                {"row": name, "codes": kind, "low": low, "high": high, "gradient": value, "codes_seen": count}
+                for low, high, value, count in columns
+            ]
+        for number, (name, (lam, w_loc)) in enumerate((bounds or {}).items()):
+            error = np.geomspace(1e-3, 1, 200)
+            bound = smooth_l1_bound(error, lam, w_loc, size=part == 1)
+            one.plot(error, bound, color=colour(number), linestyle="--", linewidth=1, label=f"bound, {name}")
+        one.set_xscale("log")
+        label(one, kind[0].upper() + kind[1:], "|predicted - target|", "mean |gradient| of the box loss")
+        one.set_ylim(bottom=0)
+    legend(axes[0], [*rows, *(bounds or {})])
+    return Picture(figure, data)
+
+
+def smooth_l1_bound(error: np.ndarray, lam: float, w_loc: float, *, size: bool, knee: float = 1 / 9) -> np.ndarray:
+    """The most that IoU-balanced smooth-L1 can pull: w_loc IoU_B^lambda times the slope of smooth-L1."""
+    iou = np.exp(-error) if size else np.clip((1 - error) / (1 + error), 0, None)
+    bound: np.ndarray = w_loc * iou**lam * np.minimum(error / knee, 1)
+    return bound
+
+
+def assignment_over_training(pixels: np.ndarray, snapshots: Sequence[Mapping[str, Any]]) -> Picture:
+    """The positive anchors of each object, below the boxes that they predict, a column a moment (PAA fig. 4a, 6, 7)."""
+    height, width = pixels.shape[:2]
+    side = 3.0
+    figure = Figure(figsize=(side * max(len(snapshots), 1), 2 * side * height / width + 0.9), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(
+        "Positive anchors (above) and the boxes predicted from them (below); objects dashed",
+        x=0.01,
+        ha="left",
+        fontsize=11,
+    )
+    data = []
+    for column, shot in enumerate(snapshots):
+        for line, name in enumerate(("anchor", "box")):
+            axes = figure.add_subplot(2, len(snapshots), line * len(snapshots) + column + 1)
+            _show(axes, pixels, shot, name)
+        data += [{"iteration": shot["iteration"], **positive} for positive in shot["positives"]]
+    return Picture(figure, data)
+
+
+def _show(axes: Axes, pixels: np.ndarray, shot: Mapping[str, Any], name: str) -> None:
+    positives = shot["positives"]
+    overlap = np.mean([positive[f"{name}_iou"] for positive in positives]) if positives else float("nan")
+    axes.imshow(pixels, alpha=0.75)
+    axes.set_axis_off()
+    head = f"step {shot['iteration']}: {len(positives)} positives, " if name == "anchor" else ""
+    axes.set_title(f"{head}mean IoU {overlap:.2f}", fontsize=9, loc="left", color="black" if head else GREY)
+    for positive in positives:
+        box = [positive[f"{name}_{side}"] for side in ("x1", "y1", "x2", "y2")]
+        _box(axes, box, colour(int(positive["object"])), linewidth=0.8)
+    for number, box in enumerate(shot["objects"]):
+        _box(axes, box, "white", linewidth=2.6)
+        _box(axes, box, colour(number), linewidth=1.8, linestyle="--")
+    axes.set(xlim=(0, pixels.shape[1]), ylim=(pixels.shape[0], 0))
+
+
+def _box(axes: Axes, box: Sequence[float], edge: str, **style: Any) -> None:
+    x1, y1, x2, y2 = box
+    axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=edge, **style))
