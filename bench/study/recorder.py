@@ -9,6 +9,7 @@ from typing import Any, Literal
 from bench.data.store import Store
 from bench.errors import Interrupted, UserError
 from bench.study import redo
+from bench.study.album import TRAINING
 from bench.study.cache import StepCache
 from bench.study.follow import Follow
 from bench.study.graph import Cell, Splits, data_digest
@@ -132,7 +133,7 @@ class Recorder:
     def _keep_files(self, cell: Cell, key: str) -> None:
         train, predict, score = map(self.cache.folder, cell.steps)
         files = [score / name for name in (CURVES, DETECTIONS, GALLERY, PLOTS)]
-        for path in (*files, predict / RAW, train / ENVIRONMENT, train / CHANGES):
+        for path in (*files, predict / RAW, train / ENVIRONMENT, train / CHANGES, train / TRAINING):
             if path.exists():
                 self.tracker.artifact(key, path, steady=True)
         self.tracker.model(key, f"{cell.row.name} · seed {cell.seed}", train / WEIGHTS)

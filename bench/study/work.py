@@ -19,6 +19,7 @@ from bench.score.pictures.report import draw, images_of_store
 from bench.score.raw_file import RawFile, RawHeader, RawWriter
 from bench.score.scores import Scores
 from bench.score.summary import summary
+from bench.study.album import Album, draw_album
 from bench.study.cache import finish, write_json
 from bench.study.graph import Prediction, Scoring, Step
 from bench.study.provenance import leave_provenance
@@ -28,6 +29,7 @@ from bench.train.job import CHECKPOINTS, Job, train
 from bench.train.loop import Hooks
 from bench.train.place import Place
 from bench.train.predict import predict
+from bench.train.records import StepRecord
 from bench.train.weights import load_detector
 from bench.train.workers import Workers
 from detectors.detector import Detector
@@ -44,7 +46,7 @@ TIMED_IMAGES = 20
 def train_step(job: Job, folder: Path, workers: Workers) -> None:
     """In this process, or on several workers of the Ray cluster that it belongs to."""
     job = replace(job, out=str(folder))
-    hooks = Hooks(step=Watch(folder, Store.open(Path(job.store)), job), around=Surroundings(folder))
+    hooks = _hooks(job, folder)
     if workers.count == 1:
         torch.set_num_threads(workers.threads)
         outcome = train(job, hooks=hooks)
@@ -52,10 +54,21 @@ def train_step(job: Job, folder: Path, workers: Workers) -> None:
         from bench.train.on_ray import train_on_ray
 
         outcome = train_on_ray(job, workers, hooks=hooks)
+    draw_album(folder, Path(job.store))
     hours = outcome.seconds / 3600
     finish(folder, {**asdict(outcome), "gpu_hours": hours * workers.gpus * workers.count, "wall_hours": hours})
     for checkpoints in (folder / CHECKPOINTS, *folder.glob("ray-*")):
         shutil.rmtree(checkpoints, ignore_errors=True)  # the weights are there, and nobody goes on from the end
+
+
+def _hooks(job: Job, folder: Path) -> Hooks:
+    watch, album = Watch(folder, Store.open(Path(job.store)), job), Album(folder, job)
+
+    def step(record: StepRecord) -> None:
+        watch(record)
+        album.step(record)
+
+    return Hooks(begin=album.begin, step=step, around=Surroundings(folder))
 
 
 def do_step(step: Step, folder: str, needs: list[str]) -> None:
