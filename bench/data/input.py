@@ -13,7 +13,7 @@ TEST_FIELDS = ("test_sizes", "test_flip")
 class InputConfig:
     """`min_size` and `max_size` bound the shorter and the longer side; several of `min_size` are multi-scale training.
 
-    mode "keep_ratio" scales by one factor, "square" to min_size x min_size, "as_is" leaves images alone.
+    mode "keep_ratio" scales by one factor, "square" to min_size x min_size, "as_is" leaves all sizes alone.
     augment "ssd" adds SSD's colour changes, zooming out and cropping.
     difficult "ignore" trains on such objects as on crowds, "use" as on any other, "drop" leaves them out.
     test_sizes evaluates at each of these in place of the largest of `min_size`, and test_flip also mirrored: what is
@@ -38,8 +38,6 @@ class InputConfig:
             raise ValueError("min_size: names no size; give at least one, such as (800,)")
         if self.mode == "keep_ratio" and max(self.min_size) > self.max_size:
             raise ValueError(f"min_size: {max(self.min_size)} is above max_size {self.max_size}; raise max_size")
-        if self.mode == "as_is" and self.test_sizes:
-            raise ValueError("test_sizes: mode 'as_is' leaves images alone; choose another mode, or no sizes")
 
     def eval_size(self) -> int:
         """Evaluation takes the largest of several sizes."""
@@ -47,7 +45,7 @@ class InputConfig:
 
     def views(self) -> "tuple[View, ...]":
         """The ways in which evaluation looks at each image: at least one."""
-        sizes = self.test_sizes or (self.eval_size(),)
+        sizes = (self.mode != "as_is" and self.test_sizes) or (self.eval_size(),)
         inputs = [
             replace(self, min_size=(size,), max_size=self._bound(size), test_sizes=(), test_flip=False)
             for size in sizes

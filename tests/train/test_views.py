@@ -113,9 +113,9 @@ def test_sizes_come_with_their_bounds_and_each_in_both_directions() -> None:
 
 
 def test_images_as_they_are_have_no_sizes_but_can_be_mirrored() -> None:
-    assert [view.mirrored for view in InputConfig(mode="as_is", test_flip=True).views()] == [False, True]
-    with pytest.raises(ValueError, match="test_sizes: mode 'as_is' leaves images alone; choose another mode"):
-        InputConfig(mode="as_is", test_sizes=(400,))
+    for sizes in ((), (400, 600)):
+        views = InputConfig(mode="as_is", test_sizes=sizes, test_flip=True).views()
+        assert [view.mirrored for view in views] == [False, True]
 
 
 def seen(count: int, levels: int, images: int = 2) -> Seen:
