@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.errors import UserError
 from bench.study.watch import CURVE, SYSTEM
 from bench.track.samples import Point, SystemFiles
 from bench.track.tail import Tail
@@ -58,7 +60,9 @@ class Follow:
         self._thread.join()
 
     def _send_now_and_then(self) -> None:
-        while not self._stop.wait(EVERY_SECONDS):
-            with self._lock:
-                for run_id, training in self._trainings.items():
-                    self._tracker.log_points(run_id, training.new_points())
+        # A journal that cannot be written ends the study in its own thread, with one line; here it is enough to stop.
+        with suppress(UserError):
+            while not self._stop.wait(EVERY_SECONDS):
+                with self._lock:
+                    for run_id, training in self._trainings.items():
+                        self._tracker.log_points(run_id, training.new_points())

@@ -4,6 +4,8 @@ A training of one worker runs in the trial's own process, which then takes the n
 of several workers is a Ray Train run that the trial starts and watches.
 """
 
+import logging
+import tempfile
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
@@ -52,30 +54,33 @@ class Trainings:
 
     def _run(self, steps: list[Step]) -> None:
         try:
-            _tune([(step, str(self.cache.folder(step))) for step in steps], self.workers, self.cache.root)
+            _tune([(step, str(self.cache.folder(step))) for step in steps], self.workers)
         except BaseException as error:
             self._crash = f"Ray Tune: {error}".splitlines()[0]
 
 
-def _tune(work: list[tuple[Step, str]], workers: Workers, root: Path) -> None:
+def _tune(work: list[tuple[Step, str]], workers: Workers) -> None:
     import ray
     from ray import tune
 
+    # What goes wrong stands in the steps' folders; Tune would print it with its own way there.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     trial = tune.with_parameters(_trial, work=work, workers=workers)
-    tune.Tuner(
-        tune.with_resources(trial, workers.resources if workers.count == 1 else WATCHING),
-        param_space={"index": tune.grid_search(list(range(len(work))))},
-        tune_config=tune.TuneConfig(
-            max_concurrent_trials=concurrent_trials(ray.cluster_resources(), workers), reuse_actors=True
-        ),
-        run_config=tune.RunConfig(
-            name="trials",
-            storage_path=str(root),
-            verbose=0,
-            callbacks=[_silent()],
-            failure_config=tune.FailureConfig(max_failures=workers.max_failures),
-        ),
-    ).fit()
+    with tempfile.TemporaryDirectory() as nobody_resumes_it:
+        tune.Tuner(
+            tune.with_resources(trial, workers.resources if workers.count == 1 else WATCHING),
+            param_space={"index": tune.grid_search(list(range(len(work))))},
+            tune_config=tune.TuneConfig(
+                max_concurrent_trials=concurrent_trials(ray.cluster_resources(), workers), reuse_actors=True
+            ),
+            run_config=tune.RunConfig(
+                name="trials",
+                storage_path=nobody_resumes_it,
+                verbose=0,
+                callbacks=[_silent()],
+                failure_config=tune.FailureConfig(max_failures=workers.max_failures),
+            ),
+        ).fit()
 
 
 def _silent() -> Any:

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -52,9 +53,9 @@ def folders(folder: Path, kind: str) -> list[Path]:
     return sorted((folder / "runs" / "steps").glob(f"{kind}-*"))
 
 
-def results(folder: Path) -> dict[str, dict[str, float]]:
-    """Metrics of every scored step."""
-    files = (folder / "runs" / "steps").glob("score-*/result.json")
+def results(storage: Path) -> dict[str, dict[str, float]]:
+    """Metrics of every scored step below a storage."""
+    files = (storage / "steps").glob("score-*/result.json")
     return {file.parent.name: json.loads(file.read_text())["metrics"] for file in files}
 
 
@@ -69,6 +70,30 @@ def command_of(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
         return ""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A storage on a file system of its own, with little room."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=260M", "tmpfs", place], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a file system needs root")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def fill(place: Path) -> Path:
+    """A file that takes all the room there is."""
+    filler = place / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(2**20))
+    with filler.open("ab", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(2**9))
+    return filler
 
 
 @pytest.fixture
@@ -134,8 +159,8 @@ def test_ctrl_c_and_preemption_keep_what_is_done_and_the_same_command_goes_on(
     assert err.splitlines()[-1] == "locbench: finished rows are kept; the same command goes on from there"
     code, _, err = run(study)
     assert code == 0, err
-    expected = {name: results(unbroken)[name] for name in results(study)}
-    assert results(study) == expected, "as if it had never been stopped"
+    expected = {name: results(unbroken / "runs")[name] for name in results(study / "runs")}
+    assert results(study / "runs") == expected, "as if it had never been stopped"
 
 
 def test_a_killed_worker_is_replaced_and_changes_nothing(study: Path, unbroken: Path) -> None:
@@ -150,7 +175,7 @@ def test_a_killed_worker_is_replaced_and_changes_nothing(study: Path, unbroken: 
     assert process.returncode == 0, err
     resumed = [json.loads((step / "result.json").read_text())["resumed_at"] for step in folders(study, "train")]
     assert any(resumed), "it went on from a checkpoint"
-    assert results(study) == {name: results(unbroken)[name] for name in results(study)}
+    assert results(study / "runs") == {name: results(unbroken / "runs")[name] for name in results(study / "runs")}
 
 
 def test_a_failed_row_is_a_row_and_the_others_go_on(study: Path) -> None:
@@ -162,7 +187,7 @@ def test_a_failed_row_is_a_row_and_the_others_go_on(study: Path) -> None:
     assert "not finite at step" in err
     assert "lower train.lr" in err
     assert "failed" in out
-    assert len(results(study)) == 1
+    assert len(results(study / "runs")) == 1
 
 
 def test_an_unwritable_storage_is_one_line(study: Path) -> None:
@@ -171,3 +196,21 @@ def test_an_unwritable_storage_is_one_line(study: Path) -> None:
     assert (code, out) == (2, "")
     assert err.startswith(f"locbench: {study / 'runs'}: cannot write here (")
     assert err.count("\n") == 1
+
+
+def test_a_disk_that_fills_up_is_one_line_and_the_same_command_goes_on(
+    study: Path, unbroken: Path, small_disk: Path
+) -> None:
+    process = start(study, "--storage", str(small_disk))
+    wait_for(lambda: any(small_disk.glob("steps/train-*/checkpoints/checkpoint-*")) or process.poll() is not None)
+    filler = fill(small_disk)
+    _, err = process.communicate(timeout=280)
+    assert process.returncode in (1, 2), err
+    assert "Traceback" not in err
+    last = err.splitlines()[-1]
+    assert last.startswith("locbench: ")
+    assert "No space left on device" in last
+    filler.unlink()
+    code, _, err = run(study, "--storage", str(small_disk))
+    assert code == 0, err
+    assert results(small_disk) == results(unbroken / "runs")
