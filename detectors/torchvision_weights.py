@@ -60,6 +60,15 @@ def of_torchvision(state: Mapping[str, Tensor]) -> bool:
     return any(name.startswith(HEADS) for name in state)
 
 
+def count_labels(state: Mapping[str, Tensor]) -> int:
+    """How many labels a detector of torchvision tells apart, background among them."""
+    ours = {_rename(name): value for name, value in state.items()}
+    if f"{CLS}bias" in ours:
+        return len(ours[f"{CLS}bias"])
+    name = next(name for name in ours if name.startswith(DENSE_CLS))
+    return len(ours[name]) // _anchors(name, ours)
+
+
 def translated(state: Mapping[str, Tensor], classes: Sequence[int] | None = None) -> dict[str, Tensor]:
     """The weights of torchvision's Faster R-CNN, RetinaNet, FCOS or SSD300 by our names.
 
@@ -82,10 +91,15 @@ def _pick(name: str, ours: Mapping[str, Tensor], classes: Sequence[int] | None, 
         by_class = values.unflatten(0, (-1, 4))
         return by_class[_wanted(classes, len(by_class))].flatten(0, 1)
     if name.startswith(DENSE_CLS):
-        anchors = len(ours[name.replace(".cls.", ".loc.")]) // 4
+        anchors = _anchors(name, ours)
         wanted = _wanted(classes, len(values) // anchors)
         return values.unflatten(0, (anchors, -1))[:, [*wanted, 0] if softmax else wanted].flatten(0, 1)
     return values
+
+
+def _anchors(name: str, ours: Mapping[str, Tensor]) -> int:
+    """For each location of a layer, from the four numbers that each has for its box."""
+    return len(ours[name.replace(".cls.", ".loc.")]) // 4
 
 
 def _wanted(classes: Sequence[int] | None, known: int) -> list[int]:

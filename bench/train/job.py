@@ -1,6 +1,6 @@
 """One training as data, and the function that runs it: in this process, or as one worker of many."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import detectors
@@ -11,6 +11,7 @@ from bench.data.loader import train_loader
 from bench.data.store import Store
 from bench.train.checkpoint import CheckpointFolder, Checkpoints
 from bench.train.config import BOOKKEEPING, TrainConfig
+from bench.train.first_weights import absolute, give_first_weights, identity, leave_note
 from bench.train.loop import Hooks, Outcome, Training, fit
 from bench.train.place import Place
 from bench.train.records import forget_peak_memory
@@ -39,6 +40,9 @@ class Job:
     loader_workers: int = 0
     """Processes that decode and resize images for each worker; 0: the worker itself."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "train", replace(self.train, weights=absolute(self.train.weights)))
+
     @property
     def weights(self) -> Path:
         return Path(self.out) / WEIGHTS
@@ -52,6 +56,7 @@ class Job:
             del input[name]
         for name in BOOKKEEPING:
             del train[name]
+        train["weights"] = identity(self.train.weights, self.detector)
         return digest(detector, self.num_classes, fingerprint, input, train, self.seed)
 
 
@@ -68,9 +73,13 @@ def prepare(job: Job, place: Place) -> Training:
         num_workers=job.loader_workers,
         pin_memory=place.device.type == "cuda",
     )
+    name = job.digest(store.fingerprint)
     seed_everything(job.seed, "init")
     model = detectors.build(job.detector, num_classes=job.num_classes)
-    return Training(model, batches, job.train, seed=job.seed, place=place, digest=job.digest(store.fingerprint))
+    line = give_first_weights(model, job.train.weights, store.class_names)
+    if place.rank == 0:
+        leave_note(line, Path(job.out))
+    return Training(model, batches, job.train, seed=job.seed, place=place, digest=name)
 
 
 def train(
