@@ -1,10 +1,11 @@
 """Role `refine`: how detected boxes move once more, to where their IoU is higher. Needs the network, so it is no post.
 
-First IoU-guided NMS chooses the best boxes of each image, then they move, then `post` ranks them: no second NMS.
+First NMS chooses the best boxes of each image, then they move, then `post` ranks them: no second NMS.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from torch import Tensor
 
@@ -25,6 +26,8 @@ class RefineConfig(PartConfig):
     min_cls: Unit = 0.05
     """Candidates with a class score of this or less are dropped before."""
     nms_threshold: Unit = 0.5
+    chosen_by: Literal["iou", "cls"] = "iou"
+    """What boxes compete by before they move: their predicted IoU, or as in IoU-Net's table 2 their class score."""
 
     def build(self) -> "Refine":
         return super().build()
@@ -46,8 +49,7 @@ class Refine:
 
     def _best(self, raw: Raw) -> Raw:
         raw = raw.select((raw.scores > self.config.min_cls).nonzero().squeeze(1))
-        kept, clustered = iou_guided_nms(
-            raw.boxes, raw.scores, raw.quality["iou"], self.config.nms_threshold, class_groups(raw)
-        )
+        rank = raw.quality["iou"] if self.config.chosen_by == "iou" else raw.scores
+        kept, clustered = iou_guided_nms(raw.boxes, raw.scores, rank, self.config.nms_threshold, class_groups(raw))
         best = best_within(raw.image[kept], clustered, self.config.count)
         return replace(raw.select(kept[best]), scores=clustered[best])

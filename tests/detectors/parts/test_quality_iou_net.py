@@ -7,6 +7,7 @@ import torch
 from roi_context import SPEC, prediction, regress, scattered, targets_of, training
 from torch.nn import functional
 from torch.testing import assert_close
+from torchvision.ops import batched_nms
 
 from detectors.ops import aligned_iou, iou_guided_nms
 from detectors.parts.pool import prroi, roi_align
@@ -114,14 +115,19 @@ def test_prediction(judged: Literal["own", "best"], loss: Literal["smooth_l1", "
         assert_close(raw.quality["iou"][candidate], (0.5 + 0.5 * share).clamp(0, 1)[0])
 
 
-def test_refinement_follows_suppression_and_only_moves_what_it_kept() -> None:
+@pytest.mark.parametrize("chosen_by", ["iou", "cls"])
+def test_refinement_follows_suppression_and_only_moves_what_it_kept(chosen_by: Literal["iou", "cls"]) -> None:
     generator = torch.Generator().manual_seed(0)
     context = prediction(scattered(1, 9, generator)[0], torch.rand(9, 3, generator=generator))
     plain = build(Config(width=8, pool=POOL)).predict(context)
-    refine = gradient.Config(min_cls=0.2, count=6, steps=3, step=4.0)
+    refine = gradient.Config(min_cls=0.2, count=6, steps=3, step=4.0, chosen_by=chosen_by)
     refined = build(Config(width=8, pool=POOL, refine=refine)).predict(context)
     chosen = plain.select((plain.scores > 0.2).nonzero().squeeze(1))
-    kept, scores = iou_guided_nms(chosen.boxes, chosen.scores, chosen.quality["iou"], 0.5, chosen.labels)
+    if chosen_by == "iou":
+        kept, scores = iou_guided_nms(chosen.boxes, chosen.scores, chosen.quality["iou"], 0.5, chosen.labels)
+    else:
+        kept = batched_nms(chosen.boxes, chosen.scores, chosen.labels, 0.5)
+        scores = chosen.scores[kept]
     best = scores.argsort(descending=True)[:6]
     assert_close(refined.scores, scores[best])
     assert_close(refined.labels, chosen.labels[kept[best]])
