@@ -26,4 +26,10 @@ def published_rows(published: Published) -> list[record.Published]:
 
 
 def _in_our_units(numbers: dict[str, float]) -> dict[str, float]:
-    return {name: number / PERCENT if IN_PERCENT.match(name) else number for name, number in numbers.items()}
+    return dict(_in_our_unit(name, number) for name, number in numbers.items())
+
+
+def _in_our_unit(name: str, number: float) -> tuple[str, float]:
+    if name == "seconds_per_image":
+        return "ms_per_image", 1000 * number
+    return name, number / PERCENT if IN_PERCENT.match(name) else number
