@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform linux --no-emit-index-url --no-header --no-annotate pyproject.toml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: quickstart test test-slow coverage lint docs lock hooks clean
+.PHONY: quickstart test test-slow coverage lint docs audit secrets lock hooks clean
 
 quickstart: $(VENV)/.ready
 	$(BIN)/locbench quickstart
@@ -29,10 +29,17 @@ lint: $(VENV)/.ready-dev
 docs: $(VENV)/.ready-dev
 	$(BIN)/mkdocs build --strict
 
+audit: $(VENV)/.ready-dev
+	$(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r requirements.lock -r deploy/mlflow/requirements.lock
+
+secrets: $(VENV)/.ready-dev
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify
+
 lock: $(VENV)/.ready-dev
 	$(BIN)/python -m pip install --quiet uv
 	$(COMPILE) --upgrade --all-extras -o requirements-dev.lock
 	$(COMPILE) --extra timm --extra optuna --extra nvml -c requirements-dev.lock -o requirements.lock
+	$(subst pyproject.toml,deploy/mlflow/requirements.in,$(COMPILE)) -c requirements-dev.lock -o deploy/mlflow/requirements.lock
 
 hooks: $(VENV)/.ready-dev
 	$(BIN)/pre-commit install
