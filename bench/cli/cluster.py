@@ -44,7 +44,6 @@ def submit(
 ) -> None:
     """Run a study as a job of a cluster; it goes on when this machine is closed."""
     from bench.cluster import command
-    from bench.cluster.head import Head
     from bench.cluster.jobs import submit as start
 
     options = ["--profile", profile, "--workers", str(workers)]
@@ -54,7 +53,7 @@ def submit(
     loaded, name, pack = _packed(study, profile, rows, seeds, settings or [])
     _note(pack.describe())
     pack.check()
-    head = Head(address)
+    head = _head(address)
     gpus = _gpus(head) if gpus_per_worker is None else gpus_per_worker
     options += ["--gpus-per-worker", f"{gpus:g}"]
     line = command.entrypoint(name, options, storage, tracking)
@@ -71,10 +70,9 @@ def submit(
 def jobs(address: Head_) -> None:
     """List the studies that run on a cluster, and those that ran since its head started."""
     from bench.cli.listing import table, text
-    from bench.cluster.head import Head
     from bench.cluster.jobs import listed
 
-    found, others = listed(Head(address))
+    found, others = listed(_head(address))
     shown = table("job", "study", "state", "since", "took")
     for job in found:
         minutes, seconds = divmod(round(job.seconds), 60)
@@ -87,9 +85,7 @@ def jobs(address: Head_) -> None:
 
 def logs(job: Job, address: Head_, follow: Follow = False) -> None:
     """Show the output of a job."""
-    from bench.cluster.head import Head
-
-    head = Head(address)
+    head = _head(address)
     if follow:
         _follow(head, job)
     else:
@@ -98,10 +94,17 @@ def logs(job: Job, address: Head_, follow: Follow = False) -> None:
 
 def stop(job: Job, address: Head_) -> None:
     """End a job; what it finished is kept, and the same submission goes on from there."""
+    head = _head(address)
+    typer.echo(f"{job} is told to stop" if head.stop(job) else f"{job} had ended already")
+
+
+def _head(address: str) -> "Head":
     from bench.cluster.head import Head
 
     head = Head(address)
-    typer.echo(f"{job} is told to stop" if head.stop(job) else f"{job} had ended already")
+    if head.readable_token:
+        _note("the token can be read on its way: use https, or a tunnel (ssh -N -L 8265:localhost:8265 HEAD)")
+    return head
 
 
 def _packed(

@@ -38,7 +38,7 @@ class Head:
         try:
             with _no_other_address():
                 self._client = _Client(self.address, headers=headers(token), verify=trusted)
-        except (RuntimeError, KeyError, ValueError, requests.RequestException, FileNotFoundError) as error:
+        except (RuntimeError, KeyError, TypeError, ValueError, requests.RequestException, OSError) as error:
             raise UserError(
                 "something answers there that is not the head of a Ray cluster",
                 where=_where(self.address),
@@ -114,8 +114,8 @@ class _Client(JobSubmissionClient):
                 what = "the cluster wants a token"
             raise UserError(what, where=where, remedy=REMEDY) from error
         except requests.exceptions.SSLError as error:
-            remedy = "set REQUESTS_CA_BUNDLE to the file of the authority that signed it"
-            raise UserError("its certificate is not trusted here", where=where, remedy=remedy) from error
+            remedy = "set REQUESTS_CA_BUNDLE to the file of the authority that signed its certificate"
+            raise UserError("cannot be trusted, or speaks plain http", where=where, remedy=remedy) from error
         except (requests.ConnectionError, requests.Timeout) as error:
             remedy = "check the address, that the head runs, and that no firewall stands between"
             raise HeadAway("no cluster answers there", where=where, remedy=remedy) from error

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import bench
 from bench.cluster.withheld import file_stays, folder_stays, secret_in
 from bench.errors import UserError
 
@@ -74,7 +73,7 @@ class Pack:
 
 def checkout() -> Path | None:
     """The folder of this code where it is a checkout; None where it was installed, as it then is on the cluster."""
-    root = Path(bench.__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     return root if (root / "pyproject.toml").is_file() else None
 
 

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,8 @@ class Cluster:
     token: str
     folder: Path
     process: "subprocess.Popen[bytes]"
+    port: int
+    """Where other nodes join; that of `address` takes jobs."""
 
     @property
     def storage(self) -> Path:
@@ -65,31 +67,44 @@ class Cluster:
         return subprocess.Popen(command, cwd=self.laptop, env=environment, text=True, stdout=pipe, stderr=pipe)
 
 
-def start_head(folder: Path) -> Cluster:
+def start_head(folder: Path, cpus: int = 2) -> Cluster:
     """Blocks until it answers. All of its ports are free ones, and all of its files lie in `folder`."""
-    names = "port dashboard-port dashboard-agent-listen-port dashboard-agent-grpc-port metrics-export-port"
-    ports = {name: free_port() for name in [*names.split(), "runtime-env-agent-port", "ray-client-server-port"]}
-    options = ["--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1", "--num-cpus=2", "--num-gpus=0"]
-    options += ["--min-worker-port=0", "--max-worker-port=0", "--object-store-memory=100000000"]
-    options += [f"--temp-dir={folder}", *(f"--{name}={port}" for name, port in ports.items())]
-    token = secrets.token_hex(32)
+    token, dashboard, port = secrets.token_hex(32), free_port(), free_port()
+    process = start_node(
+        folder / "head.log",
+        token,
+        *("--head", "--disable-usage-stats", "--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1"),
+        *(f"--port={port}", f"--dashboard-port={dashboard}", f"--temp-dir={folder}", f"--num-cpus={cpus}"),
+    )
+    address = f"http://127.0.0.1:{dashboard}"
+    try:
+        wait_for(lambda: answers(address, token) or process.poll() is not None)
+        assert process.poll() is None, (folder / "head.log").read_text()
+    except AssertionError:
+        end(process)
+        raise
+    return Cluster(address, token, folder, process, port)
+
+
+def start_node(log: Path, token: str, *options: str) -> "subprocess.Popen[bytes]":
+    """One raylet, with the environment of a cluster and not that of who runs the tests."""
     kept = {name: value for name, value in os.environ.items() if name not in FROM_OUTSIDE}
     ours = {
-        "HOME": str(folder),
+        "HOME": str(log.parent),
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        "LOCBENCH_STORAGE": str(folder / "storage"),
+        "LOCBENCH_STORAGE": str(log.parent / "storage"),
         "MLFLOW_TRACKING_PASSWORD": PASSWORD,
         "OMP_NUM_THREADS": "1",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": token,
+        "RAY_health_check_period_ms": "500",
     }
-    with (folder / "head.log").open("wb") as log:
-        command = [BIN / "ray", "start", "--head", "--block", "--disable-usage-stats", *options]
-        process = subprocess.Popen(command, env=kept | ours, cwd=folder, stdout=log, stderr=log)
-    address = f"http://127.0.0.1:{ports['dashboard-port']}"
-    wait_for(lambda: answers(address, token) or process.poll() is not None, 120)
-    assert process.poll() is None, (folder / "head.log").read_text()
-    return Cluster(address, token, folder, process)
+    free = ("dashboard-agent-listen-port", "dashboard-agent-grpc-port", "metrics-export-port", "runtime-env-agent-port")
+    ports = [f"--{name}={free_port()}" for name in free]
+    ports += ["--min-worker-port=0", "--max-worker-port=0"]
+    command = [BIN / "ray", "start", "--block", "--num-gpus=0", "--object-store-memory=100000000", *ports, *options]
+    with log.open("wb") as output:
+        return subprocess.Popen(command, env=kept | ours, cwd=log.parent, stdout=output, stderr=output)
 
 
 def answers(address: str, token: str) -> bool:
@@ -102,12 +117,15 @@ def answers(address: str, token: str) -> bool:
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
-    """The head and what it started, each by its id."""
+    """The head and all that it started, each by its id."""
     if process.poll() is not None:
         return
     started = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGTERM)
-    _, left = psutil.wait_procs([psutil.Process(process.pid), *started], timeout=20)
-    for remaining in left:
-        remaining.kill()
-    process.wait(timeout=20)
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=20)
+    process.kill()
+    process.wait()
+    for left in started:
+        with suppress(psutil.NoSuchProcess):
+            left.kill()

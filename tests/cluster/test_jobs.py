@@ -11,9 +11,10 @@ from bench import api
 from bench.cli import run_app
 from bench.cluster.follow import follow
 from bench.cluster.head import Head
+from bench.cluster.jobs import exit_code
 from bench.errors import StepFailed
-from bench.study.provenance import git_revision
 from bench.track.tracker import Tracker
+from tests.cluster.bad_line import cut_twice
 from tests.cluster.local_head import PASSWORD, Cluster, end, wait_for
 
 STUDY = """title: one row, small enough for a test
@@ -86,8 +87,10 @@ def test_its_log_is_whole_and_can_be_followed_again(laptop: Call, killed: str) -
 
 
 def test_its_records_name_the_revision_of_the_code_that_came_along(killed: str, cluster: Cluster) -> None:
+    came = {file.read_text() for file in cluster.folder.rglob("bench/REVISION")}
     records = Tracker(None, cluster.storage).records("mine")
-    assert {run.tags["git_revision"] for run in records} == {git_revision()}
+    assert {run.tags["git_revision"] for run in records} == came
+    assert "none" not in came
 
 
 def test_no_secret_is_left_in_commands_logs_records_or_packs(cluster: Cluster, killed: str) -> None:
@@ -188,6 +191,19 @@ def test_a_mistake_in_the_study_is_found_before_anything_is_sent(laptop: Call, c
     assert (code, out) == (2, "")
     assert "did you mean 'epochs'?" in err
     assert err.count("\n") == 1
+
+
+def test_a_line_that_breaks_is_made_anew_and_nothing_is_said_twice(laptop: Call, cluster: Cluster) -> None:
+    with cut_twice(int(cluster.address.rpartition(":")[2])) as address:
+        head = Head(address)
+        job = head.submit(entrypoint="for i in $(seq 40); do echo line $i; sleep 0.1; done", submission_id="counts")
+        heard: list[str] = []
+        ended = follow(head, job, heard.append)
+    assert exit_code(ended) == 0
+    assert "".join(heard) == Head(cluster.address).log(job)
+    assert [line for line in "".join(heard).splitlines() if line.startswith("line")] == [
+        f"line {i}" for i in range(1, 41)
+    ]
 
 
 def test_a_head_that_goes_away_is_one_line(laptop: Call, cluster: Cluster) -> None:
