@@ -8,6 +8,7 @@ from bench.data.prepare import prepare
 from bench.data.store import Store
 from bench.errors import UserError
 from bench.study.graph import Splits
+from bench.study.locks import waiting_for
 from bench.study.spec import Study
 
 TRAIN, VAL = "train", "val"
@@ -16,7 +17,12 @@ TRAIN, VAL = "train", "val"
 def prepared_data(study: Study, root: Path) -> dict[str, Splits]:
     """Digest of a data config -> its stores; converts what is not there yet."""
     configs = {digest(row.recipe.data): row.recipe.data for row in study.rows}
-    return {key: _splits(config, root / "data" / f"{config.kind}-{key}") for key, config in configs.items()}
+    splits = {}
+    for key, config in configs.items():
+        name = f"{config.kind}-{key}"
+        with waiting_for(root, name):
+            splits[key] = _splits(config, root / "data" / name)
+    return splits
 
 
 def data_is_prepared(study: Study, root: Path) -> bool:

@@ -8,6 +8,7 @@ from bench.score.coco import ABSENT
 from bench.study.cache import ERROR, TRACEBACK, StepCache
 from bench.study.graph import Cell, Kind, Step, unique_steps
 from bench.study.live import LiveTable
+from bench.study.locks import Locks
 from bench.study.state import CellState, Status, reason_of
 from bench.study.trainings import Trainings
 from bench.study.work import do_step
@@ -33,8 +34,10 @@ class Execution:
         self.steps = {step.name: step for step in unique_steps(plan)}
         self.done = {name for name, step in self.steps.items() if cache.done(step)}
         self.failed: dict[str, str] = {}
+        self._locks = Locks(cache.root)
+        self._at_once = 1
         self._tasks: dict[Any, Step] = {}
-        self._trainings: Trainings | None = None
+        self._trainings = Trainings([], cache, workers)
         self.states = [CellState(cell.title) for cell in plan]
         self._settle()
         for state in self.states:
@@ -47,14 +50,18 @@ class Execution:
 
     def run(self, live: LiveTable) -> None:
         """Blocks until every cell has ended; must be called inside a Ray session."""
-        wanted = [step for step in self.missing if step.kind == "train"]
-        self._trainings = Trainings(wanted, self.cache, self.workers)
-        while not all(state.finished for state in self.states):
-            self._collect()
-            self._start_ready()
-            self._settle()
-            live.refresh()
-            time.sleep(POLL_SECONDS)
+        import ray
+
+        self._at_once = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        try:
+            while not all(state.finished for state in self.states):
+                self._collect()
+                self._start_ready()
+                self._settle()
+                live.refresh()
+                time.sleep(POLL_SECONDS)
+        finally:
+            self._locks.free_all()
 
     def interrupt(self, reason: str) -> None:
         """Marks what did not end."""
@@ -64,20 +71,39 @@ class Execution:
                 self._finished(cell, state)
 
     def _start_ready(self) -> None:
+        under_way = {step.name for step in self._tasks.values()} | self._trainings.open
+        ready = [
+            step
+            for step in self.missing
+            if step.name not in under_way | self.failed.keys() and all(need in self.done for need in step.needs)
+        ]
+        if self._trainings.over:
+            trainings = [step for step in ready if step.kind == "train" and self._ours(step)]
+            self._trainings = Trainings(trainings, self.cache, self.workers)
+        for step in ready:
+            # No more at once than there are CPUs: every further process would load all libraries anew.
+            if step.kind != "train" and len(self._tasks) < self._at_once and self._ours(step):
+                self._start(step)
+
+    def _start(self, step: Step) -> None:
         import ray
 
-        started = {step.name for step in self._tasks.values()}
-        for step in self.missing:
-            ready = step.kind != "train" and step.name not in started and step.name not in self.failed
-            if ready and all(need in self.done for need in step.needs):
-                # No CPU is asked for: these steps are short, and waiting behind trainings would hold back a row.
-                remote = ray.remote(num_cpus=0, num_gpus=self.workers.gpus, max_retries=2)(do_step)
-                self._tasks[remote.remote(step, self._folder(step), self._folders_of_needs(step))] = step
+        # No CPU is asked for: these steps are short, and waiting behind trainings would hold back a row.
+        remote = ray.remote(num_cpus=0, num_gpus=self.workers.gpus, max_retries=2)(do_step)
+        self._tasks[remote.remote(step, self._folder(step), self._folders_of_needs(step))] = step
+
+    def _ours(self, step: Step) -> bool:
+        """Whether this run is to do a step: nobody else is at it, and nobody has done it since we looked."""
+        if not self._locks.take(step.name):
+            return False
+        if self.cache.done(step):
+            self._end(step, "")
+            return False
+        return True
 
     def _collect(self) -> None:
         import ray
 
-        assert self._trainings is not None
         for name, reason in self._trainings.ended():
             self._end(self.steps[name], reason)
         ended, _ = ray.wait(list(self._tasks), num_returns=len(self._tasks), timeout=0) if self._tasks else ([], [])
@@ -92,6 +118,7 @@ class Execution:
                 self._end(step, "")
 
     def _end(self, step: Step, reason: str) -> None:
+        self._locks.free(step.name)
         if reason:
             self.failed[step.name] = reason
             (self.cache.folder(step) / ERROR).write_text(reason + "\n")

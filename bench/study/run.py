@@ -1,20 +1,23 @@
 """Runs a study: prepares its data, does what is missing, judges, and keeps the record, also when interrupted."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from bench.errors import Interrupted, StepFailed
 from bench.study.cache import StepCache
 from bench.study.datasets import data_is_prepared, prepared_data
 from bench.study.execution import Execution
-from bench.study.graph import Cell, cells, data_digest
+from bench.study.graph import Cell, Splits, cells, data_digest
 from bench.study.judge import as_record, verdicts
 from bench.study.live import LiveTable
 from bench.study.recorder import Recorder
-from bench.study.spec import Study
+from bench.study.spec import Row, Study
 from bench.study.state import CellState
 from bench.track.tracker import Tracker
+from bench.train.ray_session import Session
 from bench.train.workers import Workers
 
 TIDY_UP = "finished rows are kept; the same command goes on from there"
@@ -44,26 +47,75 @@ def run_study(
 ) -> Finished:
     """Does what is missing of a study and leaves its record; KeyboardInterrupt leaves it well, too."""
     cache = StepCache(storage)
-    splits = prepared_data(study, cache.root)
-    plan = cells(study, splits)
-    with Tracker(tracking, cache.root) as tracker, Recorder(tracker, study, cache, splits) as recorder:
-        recorder.open(plan)
-        execution = Execution(plan, cache, workers, recorder.finished)
-        if execution.missing:
-            _execute(execution, study, address)
-        judged = verdicts(study, plan, execution.states, cache)
+    plan: list[Cell] = []
+    states: list[CellState] = []
+    splits: dict[str, Splits] = {}
+    with (
+        Tracker(tracking, cache.root) as tracker,
+        Recorder(tracker, study, cache, splits) as recorder,
+        Cluster(address) as cluster,
+    ):
+        for rows in _rounds(study, plan, states):
+            part = replace(study, rows=rows)
+            splits |= prepared_data(part, cache.root)
+            cells_of_round = cells(part, splits)
+            recorder.open(cells_of_round)
+            execution = Execution(cells_of_round, cache, workers, recorder.finished)
+            if execution.missing:
+                _execute(execution, study, cluster)
+            plan += cells_of_round
+            states += execution.states
+        judged = verdicts(study, plan, states, cache)
         tracker.judge(study.name, study.profile, [as_record(verdict) for verdict in judged])
-    return Finished(study, tuple(execution.states))
+    return Finished(study, tuple(states))
 
 
-def _execute(execution: Execution, study: Study, address: str | None) -> None:
-    from bench.train.ray_session import ray_session
+def _rounds(study: Study, plan: list[Cell], states: list[CellState]) -> Iterator[tuple[Row, ...]]:
+    """The study's rows, then those that its search makes of what is known by then."""
+    yield study.rows
+    while study.searching and (rows := study.searching.next(_results(plan, states))):
+        yield rows
 
+
+def _results(plan: Sequence[Cell], states: Sequence[CellState]) -> dict[str, dict[str, float] | None]:
+    """Metrics of each row, means over its seeds; None where one of them did not come to an end."""
+    rows: dict[str, list[CellState]] = {}
+    for cell, state in zip(plan, states, strict=True):
+        rows.setdefault(cell.row.name, []).append(state)
+    return {name: _mean(own) if all(state.status == "done" for state in own) else None for name, own in rows.items()}
+
+
+def _mean(states: Sequence[CellState]) -> dict[str, float]:
+    shared = set.intersection(*(set(state.metrics) for state in states))
+    return {name: sum(state.metrics[name] for state in states) / len(states) for name in shared}
+
+
+class Cluster:
+    """Joined or started when there is first something to do on it, left at the end."""
+
+    def __init__(self, address: str | None) -> None:
+        self._address, self._left = address, ExitStack()
+        self._session: Session | None = None
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._left.close()
+
+    def session(self) -> Session:
+        from bench.train.ray_session import ray_session
+
+        if self._session is None:
+            self._session = self._left.enter_context(ray_session(self._address))
+        return self._session
+
+
+def _execute(execution: Execution, study: Study, cluster: Cluster) -> None:
     live = LiveTable(f"{study.name}: {study.title}", execution.states)
     try:
-        with ray_session(address) as session:
-            execution.workers.check_fits(session)
-            execution.run(live)
+        execution.workers.check_fits(cluster.session())
+        execution.run(live)
     except KeyboardInterrupt:
         execution.interrupt("stopped by the user")
         raise Interrupted(TIDY_UP) from None
@@ -77,7 +129,8 @@ def dry_run(study: Study, storage: Path) -> str:
         rows = ", ".join(row.name for row in study.rows)
         return f"the data are not prepared yet: all steps of {len(study.seeds)} x ({rows}) would run"
     cache = StepCache(storage)
-    plan = cells(study, prepared_data(study, cache.root))
+    first = study.searching.next({}) if study.searching else ()
+    plan = cells(replace(study, rows=study.rows + first), prepared_data(study, cache.root))
     lines = [f"{study.name} ({study.profile}): {study.title}"]
     lines += [_line(cell, cache, plan) for cell in plan]
     wanted = {step.name: step.kind for cell in plan for step in cell.steps if not cache.done(step)}

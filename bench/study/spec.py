@@ -1,7 +1,8 @@
 """A study as typed objects: every row a whole recipe, or skipped with its reason, before anything starts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from bench.data.formats import DataConfig
 from bench.data.input import InputConfig
 from bench.errors import UserError
 from bench.study.profiles import FULL, RECIPE_KEYS, Profile, load_profile, recipe_settings
+from bench.study.search import Search, Values, label
 from bench.study.study_file import WORDS, Published, RowWords, StudyFile, read_study_file, row_words
 from bench.train.config import TrainConfig
 from detectors import zoo
@@ -74,6 +76,22 @@ class Study:
     overrides: tuple[Setting, ...] = ()
     """what was set for all rows beside the file"""
     skipped: tuple[Skipped, ...] = ()
+    searching: "Searching | None" = None
+
+
+class Searching:
+    """The rows that a search makes of one row, round by round."""
+
+    def __init__(self, search: Search, make: Callable[[Values], Row]) -> None:
+        self.proposed: list[tuple[Values, Row]] = []
+        self._searcher, self._make = search.searcher(), make
+
+    def next(self, results: Mapping[str, Mapping[str, float] | None]) -> tuple[Row, ...]:
+        """Rows to run after these results by row name; none when the search is over."""
+        told = [(values, results.get(row.name)) for values, row in self.proposed]
+        new = [(values, self._make(values)) for values in self._searcher.next(told)]
+        self.proposed += new
+        return tuple(row for _, row in new)
 
 
 def load_study(
@@ -102,6 +120,7 @@ def load_study(
         claims=content.claims,
         overrides=overrides,
         skipped=tuple(row for row in made if isinstance(row, Skipped)),
+        searching=makes.searching(names),
     )
 
 
@@ -130,7 +149,19 @@ class _RowMaker:
     profile: Profile
     overrides: tuple[Setting, ...]
 
-    def row(self, name: str) -> Row | Skipped:
+    def searching(self, names: Sequence[str]) -> Searching | None:
+        search = self.content.search
+        if search is None or search.row not in names or isinstance(self.row(search.row), Skipped):
+            return None
+        return Searching(search, partial(self._trial, search.row))
+
+    def _trial(self, name: str, values: Values) -> Row:
+        where = self.document.where(("search", "space"))
+        row = self.row(name, tuple(Setting(tuple(key.split(".")), value, where) for key, value in values.items()))
+        assert isinstance(row, Row)
+        return replace(row, name=f"{name} {label(values)}", published={})
+
+    def row(self, name: str, tried: tuple[Setting, ...] = ()) -> Row | Skipped:
         words = row_words(self.document, self.content, name)
         published = self.content.published.rows.get(name, {}) if self.content.published else {}
         reason = _reason_to_skip(words)
@@ -141,6 +172,7 @@ class _RowMaker:
             *recipe_settings(self.document),
             *self.profile.settings,
             *(setting for setting in own if setting.path not in WORDS),
+            *tried,
             *self.overrides,
         ]
         variant = words.planned or words.variant or self.content.variant

@@ -10,6 +10,7 @@ from bench.config.tree import ConfigError, from_tree
 from bench.config.yaml_file import Document, KeyPath, read_yaml
 from bench.errors import UserError
 from bench.score.claims_language import parse
+from bench.study.search import Search
 from detectors.config import Count
 
 
@@ -45,6 +46,7 @@ class StudyFile:
     protocol: str = "coco"
     published: Published | None = None
     claims: tuple[str, ...] = ()
+    search: Search | None = None
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -93,6 +95,8 @@ def _check_rows(document: Document, content: StudyFile) -> None:
         raise UserError("the study has no rows", where=document.where(("rows",)), remedy="name at least one")
     if content.baseline:
         _check_names(document, ("baseline",), [content.baseline], content.rows)
+    if content.search:
+        _check_names(document, ("search", "row"), [content.search.row], content.rows)
 
 
 def _check_published(document: Document, content: StudyFile) -> None:
@@ -111,5 +115,5 @@ def _check_names(document: Document, at: KeyPath, names: Iterable[str], known: I
     known = list(known)
     for name in names:
         if name not in known:
-            where = document.where(at if at == ("baseline",) else (*at, name))
+            where = document.where((*at, name) if (*at, name) in document.lines else at)
             raise UserError(f"no row is called {name!r}", where=where, remedy=remedy(name, known))

@@ -36,6 +36,15 @@ class Trainings:
         if steps:
             self._thread.start()
 
+    @property
+    def open(self) -> set[str]:
+        """Names of those that have not ended, as far as `ended` has told."""
+        return set(self._open)
+
+    @property
+    def over(self) -> bool:
+        return not self._open and not self._thread.is_alive()
+
     def ended(self) -> Iterator[tuple[str, str]]:
         """(name, reason) of each training that ended since the last call; the reason is empty when it is done."""
         over = not self._thread.is_alive()

@@ -214,3 +214,26 @@ def test_a_disk_that_fills_up_is_one_line_and_the_same_command_goes_on(
     code, _, err = run(study, "--storage", str(small_disk))
     assert code == 0, err
     assert results(small_disk) == results(unbroken / "runs")
+
+
+def test_a_killed_driver_and_a_truncated_checkpoint_lose_no_more_than_that(study: Path, unbroken: Path) -> None:
+    process = start(study)
+    wait_for(lambda: progressed(study) or process.poll() is not None)
+    process.kill()
+    process.communicate(timeout=60)
+    trainings = [path.parent for path in (study / "runs" / "steps").glob("train-*/checkpoints/checkpoint-*")]
+    newest = max(trainings[0].glob("checkpoint-*"))
+    newest.write_bytes(newest.read_bytes()[:1000])
+    code, _, err = run(study)
+    assert code == 0, err
+    assert results(study / "runs") == results(unbroken / "runs")
+
+
+def test_a_study_started_twice_at_once_is_done_once(study: Path, unbroken: Path) -> None:
+    both = [start(study), start(study)]
+    ends = [process.communicate(timeout=280) for process in both]
+    assert [process.returncode for process in both] == [0, 0], ends
+    assert results(study / "runs") == results(unbroken / "runs")
+    for training in folders(study, "train"):
+        points = [json.loads(line)["iteration"] for line in (training / "curve.jsonl").read_text().splitlines()]
+        assert points == sorted(set(points)), "one of them trained it"
