@@ -65,8 +65,8 @@ def count_labels(state: Mapping[str, Tensor]) -> int:
     ours = {_rename(name): value for name, value in state.items()}
     if f"{CLS}bias" in ours:
         return len(ours[f"{CLS}bias"])
-    name = next(name for name in ours if name.startswith(DENSE_CLS))
-    return len(ours[name]) // _anchors(name, ours)
+    name = next((name for name in ours if name.startswith(DENSE_CLS)), None)
+    return len(ours[name]) // _anchors(name, ours) if name else 0
 
 
 def translated(state: Mapping[str, Tensor], classes: Sequence[int] | None = None) -> dict[str, Tensor]:
@@ -99,7 +99,10 @@ def _pick(name: str, ours: Mapping[str, Tensor], classes: Sequence[int] | None, 
 
 def _anchors(name: str, ours: Mapping[str, Tensor]) -> int:
     """For each location of a layer, from the four numbers that each has for its box."""
-    return len(ours[name.replace(".cls.", ".loc.")]) // 4
+    boxes = name.replace(".cls.", ".loc.")
+    if boxes not in ours:
+        raise ValueError(f"weights: they have {name}, but no {boxes}; give a whole state dict")
+    return len(ours[boxes]) // 4
 
 
 def _wanted(classes: Sequence[int] | None, known: int) -> list[int]:

@@ -39,10 +39,16 @@ def absolute(weights: str) -> str:
 
 
 def identity(weights: str, detector: DetectorConfig) -> str:
-    """What tells first weights apart: the published file, or the content of one's own, wherever it lies."""
-    if weights == NONE:
-        return NONE
-    return file_of(_published(weights, detector)) if weights in KEYWORDS else _content(_found(weights))
+    """What tells first weights apart: the published file, or the content of one's own, wherever it lies.
+
+    Where none are published a study may still be planned: the row whose training needs them will fail, and say why.
+    """
+    if weights not in KEYWORDS:
+        return _content(_found(weights))
+    try:
+        return NONE if weights == NONE else file_of(_published(weights, detector))
+    except UserError:
+        return weights
 
 
 def give_first_weights(model: Detector, weights: str, class_names: Sequence[str]) -> str:
