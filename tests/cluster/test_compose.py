@@ -4,7 +4,9 @@ No Docker engine is needed: tests/cluster/containers.py says how the services ar
 """
 
 import base64
+import csv
 import http.client
+import io
 import json
 import os
 import re
@@ -90,11 +92,11 @@ def submitted(box: Box, tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_the_leaderboard_of_a_job_is_read_from_mlflow(box: Box, submitted: str, tmp_path: Path) -> None:
     words = ["leaderboard", "tiny", "--format", "csv", "--tracking", box.mlflow, "--storage", str(tmp_path)]
     shown, _ = box.locbench(*words, folder=tmp_path).communicate(timeout=200)
-    header, row = shown.strip().splitlines()[-2:]
-    measured = dict(zip(header.split(","), row.split(","), strict=True))
+    start = shown.index("row,")
+    (measured,) = csv.DictReader(io.StringIO(shown[start:]))
     assert measured["row"] == "base"
     (result,) = box.running.volume("runs").glob("steps/score-*/result.json")
-    assert float(measured["AP50"]) == pytest.approx(json.loads(result.read_text())["metrics"]["AP50"], abs=0.06)
+    assert float(measured["AP50"]) == pytest.approx(json.loads(result.read_text())["metrics"]["AP50"])
 
 
 def test_no_secret_is_in_a_command_line_a_log_a_run_or_a_file(box: Box, submitted: str) -> None:
@@ -103,7 +105,7 @@ def test_no_secret_is_in_a_command_line_a_log_a_run_or_a_file(box: Box, submitte
     assert len(names) == 7
     assert len(values) == 5, "the files hold fewer or more secrets than are made"
     assert any("ray start" in line for line in box.commands)
-    assert any("bench run tiny" in line for line in box.commands)
+    assert any("bench run" in line for line in box.commands)
     seen = {"command line": "\n".join(box.commands).encode(), "job": submitted.encode()}
     seen |= {"jobs": ask(f"{box.dashboard}/api/jobs/", token=box.secret("ray/ray_token"))[1]}
     seen |= {
@@ -111,7 +113,7 @@ def test_no_secret_is_in_a_command_line_a_log_a_run_or_a_file(box: Box, submitte
     }
     kept = [path for path in box.running.folder.rglob("*") if path.is_file() and path not in secret_files(box)]
     assert any("session" in str(path) for path in kept)
-    seen |= {str(path): path.read_bytes() for path in kept}
+    seen |= {str(path): content(path) for path in kept}
     assert b"base" in seen["runs"]
     assert [place for place, content in seen.items() if any(value.encode() in content for value in values)] == []
 
@@ -184,7 +186,7 @@ def test_mlflow_answers_to_its_own_names_only(box: Box) -> None:
 def test_postgres_refuses(box: Box) -> None:
     def login(role: str, database: str, environment: str) -> str:
         words = f"--host=postgres --username={role} --dbname={database} --no-password -Atc 'select 7'"
-        query = f"{environment} exec psql {words}"
+        query = f"env {environment} psql {words}"
         done = box.running.run("mlflow", "sh", "-c", query)
         return done.stdout.strip() or done.stderr.strip()
 
@@ -229,13 +231,16 @@ def secret_files(box: Box) -> list[Path]:
 
 
 def command_lines() -> set[str]:
-    found = set()
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            found.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-        except OSError:
-            continue
-    return found
+    lines = [content(path) for path in Path("/proc").glob("[0-9]*/cmdline")]
+    return {line.replace(b"\0", b" ").decode(errors="replace") for line in lines}
+
+
+def content(path: Path) -> bytes:
+    """Nothing, if it is gone by now."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def ask(
