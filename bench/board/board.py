@@ -53,6 +53,8 @@ class Row:
     study: str
     profile: str
     is_baseline: bool = False
+    only_printed: bool = False
+    """a row of the paper that nobody is going to measure here"""
     about: str = ""
     rank: int | None = None
     last_rank: int | None = None

@@ -16,6 +16,7 @@ which makes every difference of two rows a paired one.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ def read_curves(path: Path) -> dict[str, Any]:
 def mean_of(trees: Sequence[Any]) -> Any:
     """The mean over seeds, leaf by leaf, of what all of them have in the same shape."""
     first = trees[0]
+    if len(trees) == 1:
+        return first
     if isinstance(first, Mapping):
         others = [tree for tree in trees if isinstance(tree, Mapping)]
         return {name: mean_of([tree[name] for tree in others]) for name in first if all(name in t for t in others)}
@@ -48,5 +51,6 @@ def mean_of(trees: Sequence[Any]) -> Any:
         same = [tree for tree in trees if isinstance(tree, list) and len(tree) == len(first)]
         return np.mean(np.array(same, dtype=float), axis=0).tolist() if first else []
     if isinstance(first, int | float) and not isinstance(first, bool):
-        return float(np.mean([tree for tree in trees if isinstance(tree, int | float)]))
+        numbers = [tree for tree in trees if isinstance(tree, int | float)]
+        return math.fsum(numbers) / len(numbers)
     return first

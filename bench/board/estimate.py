@@ -54,9 +54,12 @@ def reach(value: float, resamples: Array) -> tuple[float, float]:
 
 def seed_half(values: Sequence[float]) -> float | None:
     """Half the 95 % interval of a mean over seeds; None for a single seed, which says nothing of others."""
-    if len(values) < 2:
+    count = len(values)
+    if count < 2:
         return None
-    return float(stdtrit(len(values) - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(len(values)))
+    middle = mean(values)
+    variance = math.fsum((value - middle) ** 2 for value in values) / (count - 1)
+    return float(stdtrit(count - 1, 0.975)) * math.sqrt(variance / count)
 
 
 def interval(value: float, n: int, images: tuple[float, float] | None, seeds: float | None) -> Estimate:

@@ -15,9 +15,21 @@ from bench.board.curves import mean_of
 from bench.board.estimate import Array, Measured, difference, over_seeds
 from bench.board.metrics import is_column, metric_of
 from bench.board.ranking import clearly_better
-from bench.track.record import RunRecord, StudyRecord
+from bench.track.record import ONLY_PRINTED, RunRecord, StudyRecord
 
-MADE_WITH = ("variant", "data", "data_fingerprint", "git_revision", "hardware", "versions", "python", "digest")
+MADE_WITH = (
+    "variant",
+    "data_fingerprint",
+    "train_fingerprint",
+    "git_revision",
+    "hardware",
+    "versions",
+    "python",
+    "platform",
+    "digest",
+)
+PRINTED = "published"
+"""the status of a row that only a paper has"""
 
 
 @dataclass(frozen=True)
@@ -77,13 +89,15 @@ class Group:
         published, base_published = self._published(name), self._published(self.baseline)
         compared = {} if name == self.baseline else numbers
         status, reason = _status(runs)
+        only_printed = not runs and name in self.published and ONLY_PRINTED in self.published[name].tags
         return Row(
             name=name,
             study=self.study,
             profile=self.profile,
             is_baseline=name == self.baseline,
+            only_printed=only_printed,
             about=told.tags.get("about", "") if told else "",
-            status=status,
+            status=PRINTED if only_printed else status,
             reason=reason,
             runs=tuple(self._run(run) for run in runs),
             values={metric: over_seeds(measured) for metric, measured in numbers.items()},
@@ -105,7 +119,7 @@ class Group:
         return Run(run.seed, run.status, run.reason, run.run_id, url, hours)
 
     def _change(self, name: str, metric: str, own: Measured, base: Measured) -> Estimate:
-        return difference(own, base, _measured(self.runs[name], f"diff/{metric}", {}))
+        return difference(own, base, _measured(self.runs[name], f"diff/{metric}"))
 
     def _published(self, name: str) -> dict[str, float]:
         return dict(self.published[name].metrics) if name in self.published else {}
@@ -124,8 +138,9 @@ class Group:
     def _curves(self, runs: Sequence[RunRecord]) -> dict[str, Any]:
         """The mean over seeds; resamples are for intervals and are not shown."""
         found = [self.extras[run.run_id].curves for run in runs if run.run_id in self.extras and run.status == "done"]
-        found = [curves for curves in found if curves]
-        return {name: part for name, part in mean_of(found).items() if name != "resamples"} if found else {}
+        shown = [{name: part for name, part in curves.items() if name != "resamples"} for curves in found if curves]
+        mean: dict[str, Any] = mean_of(shown) if shown else {}
+        return mean
 
 
 def _order(study: StudyRecord | None) -> list[str]:
@@ -140,11 +155,13 @@ def _order(study: StudyRecord | None) -> list[str]:
 def _numbers(runs: Sequence[RunRecord], extras: Mapping[str, Extras]) -> dict[str, Measured]:
     """Every metric of a row; runs that did not end well have no say."""
     done = [run for run in runs if run.status == "done"]
-    found = {name: _measured(done, name, extras) for run in done for name in run.metrics if is_column(name)}
-    return {name: measured for name, measured in found.items() if measured is not None}
+    names = dict.fromkeys(name for run in done for name in run.metrics if is_column(name))
+    drawn = _drawn(done, extras)
+    found = {name: _measured(done, name, *drawn.get(name, ())) for name in names}
+    return {name: one for name, one in found.items() if one is not None}
 
 
-def _measured(runs: Sequence[RunRecord], name: str, extras: Mapping[str, Extras]) -> Measured | None:
+def _measured(runs: Sequence[RunRecord], name: str, resamples: Array | None = None, draw: str = "") -> Measured | None:
     values, lows, highs = (
         {
             run.seed: run.metrics[key]
@@ -153,17 +170,24 @@ def _measured(runs: Sequence[RunRecord], name: str, extras: Mapping[str, Extras]
         }
         for key in (name, f"{name}.low", f"{name}.high")
     )
-    return Measured(values, lows, highs, *_resamples(runs, name, extras)) if values else None
+    return Measured(values, lows, highs, resamples, draw) if values else None
 
 
-def _resamples(runs: Sequence[RunRecord], name: str, extras: Mapping[str, Extras]) -> tuple[Array | None, str]:
-    """The mean over seeds is a draw, too, if all seeds were resampled on the same images."""
+def _drawn(runs: Sequence[RunRecord], extras: Mapping[str, Extras]) -> dict[str, tuple[Array, str]]:
+    """Metrics on resampled images and the name of the draw: the mean over seeds, if all drew the same images."""
     parts = [extras[run.run_id].curves.get("resamples", {}) for run in runs if run.run_id in extras]
-    draws = {f"{part.get('key')} {len(part.get(name, ()))}" for part in parts}
-    if len(parts) != len(runs) or len(draws) != 1 or not all(name in part for part in parts):
-        return None, ""
-    drawn = np.mean(np.array([part[name] for part in parts], dtype=np.float64), axis=0)
-    return (drawn, draws.pop()) if drawn.size > 1 and np.isfinite(drawn).all() else (None, "")
+    if not parts or len(parts) != len(runs) or len({part.get("key") for part in parts}) != 1:
+        return {}
+    shared = [name for name in parts[0] if name != "key" and all(name in part for part in parts)]
+    drawn = {name: _mean_draw([part[name] for part in parts]) for name in shared}
+    return {name: (draw, f"{parts[0].get('key')} {draw.size}") for name, draw in drawn.items() if draw is not None}
+
+
+def _mean_draw(draws: list[list[float]]) -> Array | None:
+    if len({len(draw) for draw in draws}) != 1:
+        return None
+    mean: Array = np.array(draws, dtype=np.float64).mean(axis=0)
+    return mean if mean.size > 1 and np.isfinite(mean).all() else None
 
 
 def _status(runs: Sequence[RunRecord]) -> tuple[str, str]:

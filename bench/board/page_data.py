@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -13,7 +14,10 @@ ROWS_WITH_CURVES = 200
 POINTS_A_CURVE = 26
 PICTURE_BYTES = 1_500_000
 PICTURE_SIDE = 1000
-AXES = 5
+LEAST_PICTURE = 20_000
+AXES = 6
+SHARED = 0.6
+"""of the rows have a setting that is worth an axis"""
 
 Json = dict[str, Any]
 
@@ -48,6 +52,7 @@ def _row(board: Board, number: int, row: Row, pictures: "_Pictures") -> Json:
         "name": row.name,
         "study": f"{row.study} {row.profile}".strip(),
         "base": row.is_baseline,
+        "printed": row.only_printed,
         "about": row.about,
         "rank": row.rank,
         "last": row.last_rank,
@@ -111,12 +116,28 @@ def _sweep(param: str, points: Sequence[tuple[float, str]], index: Mapping[str, 
 
 
 def _axes(rows: Sequence[Row]) -> list[Json]:
-    """The config settings that vary most between rows, for parallel coordinates."""
-    measured = [row for row in rows if row.params]
-    names = sorted({name for row in measured for name in row.params})
-    counts = {name: len({row.params.get(name, "–") for row in measured}) for name in names}
-    varying = sorted((name for name in names if counts[name] > 1), key=lambda name: -counts[name])[:AXES]
-    return [{"name": name, "values": [row.params.get(name) for row in rows]} for name in varying]
+    """Settings for parallel coordinates: they differ between rows, and rows share them.
+
+    First those that most rows have, numbers before words, the most varied before others; of settings that divide the
+    rows alike, one.
+    """
+    known = [row for row in rows if row.params]
+    have = Counter(name for row in known for name in row.params)
+    values = {name: [row.params.get(name) for row in known] for name in have if have[name] >= SHARED * len(known)}
+    varied = {name: len(set(found)) for name, found in values.items() if len(set(found)) > 1}
+    order = sorted(varied, key=lambda name: (-have[name], not _numbers(values[name]), -varied[name], name))
+    chosen: dict[tuple[int, ...], str] = {}
+    for name in order:
+        places = list(dict.fromkeys(values[name]))
+        chosen.setdefault(tuple(places.index(value) for value in values[name]), name)
+    return [{"name": name, "values": [row.params.get(name) for row in rows]} for name in list(chosen.values())[:AXES]]
+
+
+def _numbers(texts: Sequence[str | None]) -> bool:
+    try:
+        return all(float(text) == float(text) for text in texts if text is not None)
+    except ValueError:
+        return False
 
 
 class _Pictures:
@@ -127,7 +148,7 @@ class _Pictures:
 
     def take(self, pictures: Sequence[Picture]) -> list[Json]:
         taken = []
-        for picture in pictures:
+        for picture in pictures if self.left > LEAST_PICTURE else ():
             encoded = base64.b64encode(_small(picture)).decode()
             if 0 < len(encoded) <= self.left:
                 self.left -= len(encoded)

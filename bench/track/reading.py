@@ -10,11 +10,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment, Run
 from mlflow.exceptions import MlflowException
 
+from bench.track.bulk import Found, all_runs, pages
 from bench.track.names import key_of
 from bench.track.record import STATUSES, RunRecord, Source, Status, StudyRecord
 from bench.track.store import KEY, UPDATED
 
-PAGE = 1000
 _STATUS_OF_OTHERS: dict[str, Status] = {"FINISHED": "done", "FAILED": "failed", "KILLED": "stopped"}
 
 
@@ -23,7 +23,8 @@ def records(client: MlflowClient, study: str, profile: str | None) -> list[RunRe
     experiment = client.get_experiment_by_name(study)
     if experiment is None or experiment.lifecycle_stage == "deleted":
         return []
-    found = [_record(run, study) for run in _runs(client, experiment) if run.data.tags.get("source") != "study"]
+    runs = all_runs(client, experiment.experiment_id)
+    found = [_record(run, study) for run in runs if run.tags.get("source") != "study"]
     by_update = sorted(found, key=lambda r: float(r.tags.get(UPDATED, "0")))
     last = {(r.source, r.profile, r.row, r.seed, r.run_id if r.source == "other" else ""): r for r in by_update}
     kept = {record.run_id for record in last.values()}
@@ -34,7 +35,9 @@ def records(client: MlflowClient, study: str, profile: str | None) -> list[RunRe
 def studies(client: MlflowClient) -> list[StudyRecord]:
     experiments = [found for page in _pages(client) for found in page]
     return [
-        _study(client, run) for experiment in experiments for run in _runs(client, experiment, "tags.source = 'study'")
+        _study(client, run)
+        for experiment in experiments
+        for run in pages(client, experiment.experiment_id, "tags.source = 'study'")
     ]
 
 
@@ -55,40 +58,28 @@ def _pages(client: MlflowClient) -> Iterator[list[Experiment]]:
             return
 
 
-def _runs(client: MlflowClient, experiment: Experiment, where: str = "") -> Iterator[Run]:
-    token = None
-    while True:
-        page = client.search_runs(
-            [experiment.experiment_id], where, max_results=PAGE, order_by=["start_time ASC"], page_token=token
-        )
-        yield from page
-        token = page.token
-        if not token:
-            return
-
-
-def _record(run: Run, study: str) -> RunRecord:
-    tags = {name: text for name, text in run.data.tags.items() if not name.startswith("mlflow.")}
+def _record(run: Found, study: str) -> RunRecord:
+    tags = {name: text for name, text in run.tags.items() if not name.startswith("mlflow.")}
     ours = KEY in tags
     source: Source = "other" if not ours else "published" if tags.get("source") == "published" else "measured"
-    status = tags.get("status", "") if ours else _STATUS_OF_OTHERS.get(run.info.status, "running")
+    status = tags.get("status", "") if ours else _STATUS_OF_OTHERS.get(run.status, "running")
     return RunRecord(
         study=study,
-        row=tags.get("row") or run.info.run_name or run.info.run_id,
+        row=tags.get("row") or run.name or run.run_id,
         seed=int(tags["seed"]) if tags.get("seed", "").lstrip("-").isdigit() else None,
         profile=tags.get("profile", ""),
         source=source,
         status=_status(status),
         reason=tags.get("reason", ""),
-        metrics={name: _number(value) for name, value in run.data.metrics.items()},
-        params=dict(run.data.params),
+        metrics={name: _number(value) for name, value in run.metrics.items()},
+        params=run.params,
         tags=tags,
-        started=_seconds(run.info.start_time),
-        ended=_seconds(run.info.end_time),
+        started=_seconds(run.started),
+        ended=_seconds(run.ended),
         key=tags.get(KEY, ""),
-        run_id=run.info.run_id,
-        experiment_id=run.info.experiment_id,
-        artifacts=run.info.artifact_uri or "",
+        run_id=run.run_id,
+        experiment_id=run.experiment_id,
+        artifacts=run.artifacts,
     )
 
 

@@ -73,6 +73,33 @@ def test_measured_and_published_never_mix() -> None:
     assert rows["only in the paper"].status == "not run"
 
 
+def test_rows_that_only_papers_have_are_told_from_rows_that_were_not_run() -> None:
+    theirs = replace(published("theirs", 0.5), tags={"only_printed": "yes"})
+    rows = by_name([record("a", 0.30), published("a", 0.36), theirs, published("later", 0.4)])
+    assert {name: (row.status, row.only_printed) for name, row in rows.items()} == {
+        "a": ("done", False),
+        "theirs": ("published", True),
+        "later": ("not run", False),
+    }
+    assert rows["theirs"].published_changes["AP"] == pytest.approx(0.14)
+
+
+def test_resamples_of_other_sizes_or_draws_are_not_subtracted() -> None:
+    records = [record("a", 0.1), record("b", 0.2), record("c", 0.3), record("d", 0.4)]
+    sizes = {"a0": ("x", 50), "b0": ("x", 40), "c0": ("y", 50), "d0": ("x", 50)}
+    extras = {}
+    for run in records:
+        key, size = sizes[run.run_id]
+        draws = run.metrics["AP"] + np.random.default_rng(0).normal(0, 0.1, size)
+        extras[run.run_id] = Extras({"resamples": {"key": key, "AP": draws.tolist()}})
+    rows = by_name(records, extras=extras)
+    assert rows["d"].changes["AP"].half == pytest.approx(0), "the same draws, so the same difference in each"
+    for other in "bc":
+        half = rows[other].changes["AP"].half
+        assert half is not None
+        assert half > 0.1
+
+
 def test_a_paper_alone_is_a_board() -> None:
     assert [row.name for row in build([published("a", 0.5)]).rows] == ["a"]
 

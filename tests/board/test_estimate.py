@@ -16,6 +16,7 @@ numbers = st.floats(0, 1, allow_nan=False)
 seeded = st.dictionaries(st.integers(0, 5), numbers, min_size=1)
 
 
+@settings(deadline=None)
 @given(seeded)
 def test_interval_over_seeds_is_students(values: dict[int | None, float]) -> None:
     found = over_seeds(Measured(values))
@@ -48,6 +49,7 @@ def test_images_and_seeds_add_in_quadrature() -> None:
     assert found.half == pytest.approx(math.hypot(0.03, seeds))
 
 
+@settings(deadline=None)
 @given(seeded, seeded)
 def test_a_difference_is_paired_by_seed(row: dict[int | None, float], other: dict[int | None, float]) -> None:
     found = difference(Measured(row), Measured(other))

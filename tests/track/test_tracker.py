@@ -8,6 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from bench.errors import UserError
+from bench.track import bulk
 from bench.track.record import DataSet, Published, RunRecord
 from bench.track.tracker import Tracker
 
@@ -284,6 +285,18 @@ def test_runs_of_other_tools_and_deleted_runs(tracker: Tracker) -> None:
     tracker.finish(kept, "done")
     tracker.log(gone, {"AP": 0.1}, 0)
     assert tracker.deliver()
+
+
+def test_tables_read_at_once_say_what_the_api_says(tracker: Tracker) -> None:
+    for row, metrics in (("a", {"AP": 0.5, "odd": math.nan, "big": math.inf}), ("b", {}), ("gone", {"AP": 0.1})):
+        tracker.finish(start(tracker, row), "done", metrics=metrics)
+    records = {record.row: record for record in tracker.records("study")}
+    client, experiment = MlflowClient(tracking_uri=tracker.uri), records["a"].experiment_id
+    client.delete_run(records["gone"].run_id)
+    client.log_param(client.create_run(experiment).info.run_id, "theirs", "1")
+    by_api = [bulk._plain(run) for run in bulk.pages(client, experiment)]
+    assert len(by_api) == 3
+    assert repr(bulk.all_runs(client, experiment)) == repr(by_api)
 
 
 def test_a_deleted_run_is_started_anew(tracker: Tracker, root: Path) -> None:
