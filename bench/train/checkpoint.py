@@ -14,7 +14,7 @@ from bench.errors import UserError
 
 State = dict[str, Any]
 NAME = "checkpoint-{:09d}.pt"
-UNREADABLE = (RuntimeError, EOFError, OSError, KeyError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile)
+UNREADABLE = (RuntimeError, EOFError, OSError, LookupError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile)
 
 
 class Checkpoints(Protocol):

@@ -14,7 +14,7 @@ from torchvision.models.detection import fasterrcnn_resnet50_fpn
 
 import detectors
 from detectors import zoo
-from detectors.weights import load_backbone_state, load_torchvision_state
+from detectors.weights import load_backbone_state, load_torchvision_state, load_weights
 
 HEIGHT, WIDTH, LOWEST = 128, 192, 0.02
 PER_LEVEL, PROPOSALS = 400, 200
@@ -144,6 +144,39 @@ def test_backbone_takes_the_weights_of_a_classifier() -> None:
     assert torch.equal(model.get_parameter("backbone.layer4.1.conv2.weight"), classifier.layer4[1].conv2.weight)
     with pytest.raises(ValueError, match="missing"):
         load_backbone_state(model, {"conv1.weight": classifier.conv1.weight})
+
+
+def test_what_weights_are_of_is_seen_by_their_names(theirs: nn.Module) -> None:
+    torch.manual_seed(0)
+    rated = detectors.build("iou_net_r50_fpn", num_classes=90)
+    rest = load_weights(rated, theirs.state_dict())
+    assert rest == [name for name in rated.state_dict() if name.startswith("quality.")]
+    assert torch.equal(rated.get_parameter("proposals.box.bias"), theirs.state_dict()["rpn.head.bbox_pred.bias"])
+    plain = detectors.build("faster_rcnn_r50_fpn", num_classes=3)
+    rest = load_weights(plain, rated.state_dict())
+    assert {name.rpartition(".")[0] for name in rest} == {"stage.head.cls", "stage.head.box"}
+    assert torch.equal(plain.get_parameter("neck.inner.0.weight"), rated.get_parameter("neck.inner.0.weight"))
+    body = {name.removeprefix("backbone.body."): v for name, v in theirs.state_dict().items() if "body" in name}
+    dense = detectors.build("retinanet_r50_fpn", num_classes=3)
+    rest = load_weights(dense, body | {"fc.weight": torch.zeros(1000, 2048)})
+    assert {name.partition(".")[0] for name in rest} == {"neck", "head"}
+    assert torch.equal(dense.state_dict()["backbone.bn1.running_var"], body["bn1.running_var"])
+
+
+def test_without_classes_the_layers_that_tell_them_apart_stay(theirs: nn.Module) -> None:
+    model = detectors.build("faster_rcnn_r50_fpn", num_classes=3)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    rest = load_torchvision_state(model, theirs.state_dict(), classes=[])
+    assert {name.rpartition(".")[0] for name in rest} == {"stage.head.cls", "stage.head.box"}
+    assert all(torch.equal(model.state_dict()[name], before[name]) for name in rest)
+
+
+def test_weights_of_which_nothing_fits() -> None:
+    model = detectors.build("retinanet_tiny", num_classes=2)
+    with pytest.raises(ValueError, match="no parameter of the model has the name and the shape"):
+        load_weights(model, {"head.cls.bias": torch.zeros(1)})
+    with pytest.raises(ValueError, match=r"they have head\.cls\.bias, but no head\.loc\.bias"):
+        load_weights(model, {"head.classification_head.cls_logits.bias": torch.zeros(27)})
 
 
 @torch.no_grad()
