@@ -112,11 +112,14 @@ TORN = {
 
 MISREAD = {
     # The first row's AP90 was put before it.
-    "iou_net/table1": {"fpn": (9.8, 36.4, 58.0, 53.1, 44.9, 31.2)},
-    # The scan is smudged. "FINP(0) 59.5 58.0 42.7" and, in a second layer, "20 5 E0 0 49.7": 39.5 is what both can be,
-    # and lies below FNP (10). For FSR "23.8 38.0 23.2" and "00.0 20.5 05.0": 23.8, 38.5, 25.2.
-    "paa/table1_left": {"fnp_5": (59.5, 58.0, 42.7), "fsr_01": (23.8, 38.0, 23.2)},
-    # "39.9 59.1 42.0" and, in the second layer, "30.0 50.1 128": 42.8.
-    "paa/table1_right": {"paa": (39.9, 59.1, 42.0)},
+    "iou_net/table1": {"fpn": ((9.8, 36.4, 58.0, 53.1, 44.9, 31.2), (36.4, 58.0, 53.1, 44.9, 31.2, 9.8))},
+    "paa/table1_left": {
+        # The scan is smudged; a second layer has "20 5 E0 0 49.7". 39.5 is what both first numbers can be.
+        "fnp_5": ((59.5, 58.0, 42.7), (39.5, 58.0, 42.7)),
+        # The second layer has "00.0 20.5 05.0".
+        "fsr_01": ((23.8, 38.0, 23.2), (23.8, 38.5, 25.2)),
+    },
+    # The second layer has "30.0 50.1 128".
+    "paa/table1_right": {"paa": ((39.9, 59.1, 42.0), (39.9, 59.1, 42.8))},
 }
-"""Rows in which the extraction erred: what stands there instead."""
+"""Rows in which the extraction erred: what stands there, and what must have been printed."""
