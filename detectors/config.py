@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Gt, Interval
 
@@ -26,6 +26,9 @@ ENTRY_POINTS = "locbench.parts"
 @dataclass(frozen=True, kw_only=True)
 class PartConfig:
     """The base of all configs. A *role* is a direct user of it, a *kind* is a `Config` that derives from a role."""
+
+    after_training: ClassVar[tuple[str, ...]] = ()
+    """Fields that only act on what trained weights say: rows that differ in no other share a training."""
 
     def build(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(f"{type(self).__qualname__} names a role; its kinds can be built")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bench.config.digest import digest
+from bench.config.tree import to_tree
 from bench.study.spec import Row, Study
 from bench.train.job import Job
 
@@ -104,7 +105,8 @@ def _cell(study: Study, row: Row, seed: int, data: Splits) -> Cell:
     )
     train = _step("train", [job.digest(data.train_fingerprint)], (), job)
     prediction = Prediction(store=data.val, job=job)
-    predict = _step("predict", [data.val_fingerprint, recipe.input, prediction.floor], (train.name,), prediction)
+    before_post = {name: part for name, part in to_tree(recipe.detector).items() if name != "post"}
+    predict = _step("predict", [data.val_fingerprint, recipe.input, before_post], (train.name,), prediction)
     scoring = Scoring(store=data.val, post=recipe.detector.post, protocol=study.protocol)
     score = _step("score", [scoring.post, scoring.protocol], (predict.name,), scoring)
     return Cell(row, seed, (train, predict, score))

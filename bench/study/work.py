@@ -85,7 +85,8 @@ def predict_step(work: Prediction, folder: Path, trained: Path) -> None:
     """Raw predictions of all images, and what the detector costs."""
     place = Place()
     store = Store.open(Path(work.store))
-    model = load_detector(replace(work.job, out=str(trained)).weights, place.device, floor=work.floor)
+    weights = replace(work.job, out=str(trained)).weights
+    model = load_detector(weights, place.device, config=work.job.detector)
     header = RawHeader(
         num_classes=store.num_classes,
         class_names=store.class_names,

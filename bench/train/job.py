@@ -1,7 +1,8 @@
 """One training as data, and the function that runs it: in this process, or as one worker of many."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import detectors
 from bench.config.digest import digest
@@ -17,11 +18,11 @@ from bench.train.place import Place
 from bench.train.records import forget_peak_memory
 from bench.train.seeding import seed_everything
 from bench.train.weights import save_weights
+from detectors.config import PartConfig
 from detectors.families import DetectorConfig
 
 WEIGHTS = "weights.pt"
 CHECKPOINTS = "checkpoints"
-AFTER_TRAINING = ("post", "floor")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,15 +50,25 @@ class Job:
 
     def digest(self, fingerprint: str) -> str:
         """The identity of the weights: what only acts on what they say, paths and bookkeeping have no part in them."""
-        detector, input, train = to_tree(self.detector), to_tree(self.input), to_tree(self.train)
-        for name in AFTER_TRAINING:
-            del detector[name]
+        detector, input, train = _that_trains(self.detector), to_tree(self.input), to_tree(self.train)
         for name in TEST_FIELDS:
             del input[name]
         for name in BOOKKEEPING:
             del train[name]
         train["weights"] = identity(self.train.weights, self.detector)
         return digest(detector, self.num_classes, fingerprint, input, train, self.seed)
+
+
+def _that_trains(config: PartConfig) -> dict[str, Any]:
+    """A config's tree without the settings, at any depth, that only act on trained weights."""
+    tree: dict[str, Any] = to_tree(config)
+    for field in fields(config):
+        part = getattr(config, field.name)
+        if field.name in config.after_training:
+            del tree[field.name]
+        elif isinstance(part, PartConfig):
+            tree[field.name] = _that_trains(part)
+    return tree
 
 
 def prepare(job: Job, place: Place) -> Training:

@@ -66,13 +66,15 @@ def _read_safetensors(path: Path) -> dict[str, Tensor] | None:
     return state
 
 
-def load_detector(path: Path, device: torch.device | str = "cpu", **after_training: Any) -> Detector:
-    """The trained detector in evaluation mode, on request with another `post` or `floor`."""
+def load_detector(
+    path: Path, device: torch.device | str = "cpu", *, config: DetectorConfig | None = None, **after_training: Any
+) -> Detector:
+    """The trained detector in evaluation mode, on request with other settings of what comes after training."""
     saved = read_state(path)
     if saved is None:
         what = "cannot be read as trained weights" if path.exists() else "no such file"
         raise UserError(what, where=str(path), remedy="train the variant again")
-    config = from_tree(DetectorConfig, saved["detector"])
+    config = config or from_tree(DetectorConfig, saved["detector"])
     model: Detector = detectors.build(replace(config, **after_training), num_classes=saved["num_classes"])
     model.load_state_dict(saved["model"])
     return model.to(device).eval()

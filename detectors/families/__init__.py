@@ -1,6 +1,7 @@
 """How parts make a detector: one file a family."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from torch import nn
 
@@ -14,6 +15,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 @dataclass(frozen=True, kw_only=True)
 class DetectorConfig(PartConfig):
     """The role of all families: a whole detector as a config tree."""
+
+    after_training: ClassVar[tuple[str, ...]] = ("post", "floor")
 
     post: PostConfig = field(default_factory=standard.Config)
     """What happens after the network; to replace it is a rescore."""

@@ -18,6 +18,10 @@ rows:
   other_lr: {train.lr: 0.5}
   other_data: {data.seed: 9}
   watched: {train.log_every: 7}
+  mirrored: {input.test_flip: true}
+  dir: {variant: dir_tiny}
+  dir_looks_before: {variant: dir_tiny, detector.quality.infer_on: proposal}
+  dir_learns_before: {variant: dir_tiny, detector.quality.train_on: proposal}
 """
 
 
@@ -47,9 +51,19 @@ def test_rows_share_what_does_not_differ(file: Path) -> None:
     assert names(found["post_only/0"])[2] != base[2]
     assert names(found["lower_floor/0"])[0] == base[0], "the floor acts after training"
     assert names(found["lower_floor/0"])[1] != base[1]
+    assert names(found["mirrored/0"])[0] == base[0], "more views act after training"
+    assert names(found["mirrored/0"])[1] != base[1]
     assert names(found["watched/0"]) == base, "how often one looks is no part of the result"
     for other in ("other_lr/0", "other_data/0"):
         assert not set(names(found[other])) & set(base)
+
+
+def test_a_quality_that_is_only_used_otherwise_shares_the_training(file: Path) -> None:
+    found = plan(load_study(file))
+    learned, looks, learns = (names(found[f"{name}/0"]) for name in ("dir", "dir_looks_before", "dir_learns_before"))
+    assert looks[0] == learned[0]
+    assert not set(looks[1:]) & set(learned)
+    assert not set(learns) & set(learned)
 
 
 def test_seeds_and_data_are_part_of_the_identity(file: Path) -> None:
@@ -75,11 +89,11 @@ def test_every_step_comes_once_and_after_what_it_needs(file: Path) -> None:
         assert step.name not in seen
         assert set(step.needs) <= seen
         seen.add(step.name)
-    assert sum(step.kind == "train" for step in steps) == 2 * 3
+    assert sum(step.kind == "train" for step in steps) == 2 * 5
 
 
 def test_cells_go_seed_by_seed_so_that_a_first_table_stands_early(file: Path) -> None:
-    assert [cell.seed for cell in plan(load_study(file, seeds=2)).values()] == [0] * 6 + [1] * 6
+    assert [cell.seed for cell in plan(load_study(file, seeds=2)).values()] == [0] * 9 + [1] * 9
 
 
 def test_settings_apply_to_all_rows_and_rows_can_be_chosen(file: Path) -> None:

@@ -1,7 +1,7 @@
 """DIR: purity and integrity of regressed boxes, seen in hindsight, whose combination is the IoU."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ MEASURES = {"purity": purity, "integrity": integrity, "iou": aligned_iou}
 
 @dataclass(frozen=True, kw_only=True)
 class Config(QualityConfig):
+    after_training: ClassVar[tuple[str, ...]] = ("infer_on", "judged", "min_cls")
+
     regressor: Literal["decoupled", "direct"] = "decoupled"
     """decoupled: purity, integrity and the IoU that follows from them; direct: the IoU alone, for comparison."""
     train_on: Literal["box", "proposal"] = "box"

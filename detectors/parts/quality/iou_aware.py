@@ -1,7 +1,7 @@
 """IoU-Aware R-CNN: the IoU of regressed boxes, learnt from boxes of low and of high IoU (H+L-Sampling)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -15,6 +15,8 @@ from detectors.raw import Raw
 
 @dataclass(frozen=True, kw_only=True)
 class Config(QualityConfig):
+    after_training: ClassVar[tuple[str, ...]] = ("judged",)
+
     sampling: Literal["l", "h", "h_plus_l"] = "h_plus_l"
     """l: positive proposals; h: what the detector makes of them for their objects' classes, assigned anew; or both."""
     count: Count = 64

@@ -1,7 +1,7 @@
 """IoU-Net: the IoU of any box, learnt from ground truth that is jittered evenly over the IoU."""
 
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Lt
@@ -22,6 +22,8 @@ from detectors.targets import Targets
 
 @dataclass(frozen=True, kw_only=True)
 class Config(QualityConfig):
+    after_training: ClassVar[tuple[str, ...]] = ("judged", "refine")
+
     pool: PoolConfig = field(default_factory=prroi.Config)
     count: Count = 512
     """Jittered boxes an image, shared evenly among its objects; stated nowhere by the authors."""
