@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import cluster, data, scores, studies, system
+from bench.cli import cache, cluster, data, scores, studies, system
 
 app = typer.Typer(
     name="locbench",
@@ -27,4 +27,5 @@ studies.add_to(app)
 scores.add_to(app)
 cluster.add_to(app)
 app.add_typer(data.app, name="data")
+app.add_typer(cache.app, name="cache")
 system.add_to(app)

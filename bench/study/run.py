@@ -11,6 +11,7 @@ from bench.study.cache import StepCache
 from bench.study.datasets import data_is_prepared, prepared_data
 from bench.study.execution import Execution
 from bench.study.graph import Cell, Splits, cells, data_digest
+from bench.study.inventory import note_users
 from bench.study.judge import as_record, verdicts
 from bench.study.live import LiveTable
 from bench.study.recorder import Recorder
@@ -63,6 +64,7 @@ def run_study(
             execution = Execution(cells_of_round, cache, workers, recorder.finished)
             if execution.missing:
                 _execute(execution, study, cluster)
+            note_users(cache.root, f"{study.name} ({study.profile})", cells_of_round)
             plan += cells_of_round
             states += execution.states
         judged = verdicts(study, plan, states, cache)

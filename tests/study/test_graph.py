@@ -93,7 +93,7 @@ def test_every_step_comes_once_and_after_what_it_needs(file: Path) -> None:
 
 
 def test_cells_go_seed_by_seed_so_that_a_first_table_stands_early(file: Path) -> None:
-    assert [cell.seed for cell in plan(load_study(file, seeds=2)).values()] == [0] * 9 + [1] * 9
+    assert [cell.seed for cell in plan(load_study(file, seeds=2)).values()] == [0] * 10 + [1] * 10
 
 
 def test_settings_apply_to_all_rows_and_rows_can_be_chosen(file: Path) -> None:
