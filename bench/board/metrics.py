@@ -56,6 +56,7 @@ KNOWN = {
         _cost("gpu_hours", "GPU h", "GPU-hours of training", 2),
         _cost("wall_hours", "hours", "Hours of training by the clock", 2),
         _cost("energy_wh", "Wh", "Energy of the GPUs in training"),
+        _cost("host_memory_gb", "host GB", "Most memory that a training took of its machine", 2),
     )
 }
 GROUPS = ("accuracy", "quality", "cost", "other")

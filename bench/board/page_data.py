@@ -124,7 +124,7 @@ def _axes(rows: Sequence[Row]) -> list[Json]:
     known = [row for row in rows if row.params]
     have = Counter(name for row in known for name in row.params)
     values = {name: [row.params.get(name) for row in known] for name in have if have[name] >= SHARED * len(known)}
-    varied = {name: len(set(found)) for name, found in values.items() if len(set(found)) > 1}
+    varied = {name: count for name, found in values.items() if (count := len(set(found) - {None})) > 1}
     order = sorted(varied, key=lambda name: (-have[name], not _numbers(values[name]), -varied[name], name))
     chosen: dict[tuple[int, ...], str] = {}
     for name in order:

@@ -29,7 +29,7 @@ def test_loads_with_every_row_and_chart(watched: Any, page_file: Path) -> None:
     page = watched.open(page_file)
     page.wait_for_selector("#figures svg")
     assert names(page)[:3] == ["paa", "+ refinement", "+ iou-guided nms"]
-    assert page.locator("#board tr.row").count() == 12
+    assert page.locator("#board tr.row").count() == 13
     assert page.locator("#claims li").all_inner_texts()[0].startswith("✓ holds")
     assert page.locator("#figures .card h3").all_inner_texts() == [
         "AP against cost",
@@ -51,6 +51,32 @@ def test_numbers_are_those_of_the_board(watched: Any, page_file: Path) -> None:
     assert cells[2].startswith(f"{100 * best.values['AP'].value:.1f} ±")
     assert cells[3].startswith(f"+{100 * best.changes['AP'].value:.1f} [")
     assert cells[4] == "40.4"
+    heads = page.locator("#board thead th").all_inner_texts()
+    ms = best.values["ms_per_image"].value, best.values["ms_p95"].value
+    assert cells[heads.index("ms")] == f"{ms[0]:.1f} / {ms[1]:.1f}"
+
+
+def test_a_row_that_only_the_paper_has_stands_as_such(watched: Any, page_file: Path) -> None:
+    page = watched.open(page_file, "#sort=-published")
+    assert names(page)[0] == "snip"
+    line = page.locator("#board tr.row").first
+    assert "paper" in line.locator(".tag").inner_text()
+    cells = line.locator("td").all_inner_texts()
+    assert cells[0] == "–"
+    assert cells[2:6] == ["–", "–", "42.1", "+5.7"]
+    page.get_by_role("button", name="snip", exact=True).click()
+    opened = page.locator("tr.detail").inner_text()
+    assert "not measured here" in opened
+    assert "IoU-Net · Table 3 · not trained here" in opened
+    watched.check_quiet(page_file)
+
+
+def test_runs_are_linked_where_a_server_shows_them(watched: Any, tmp_path: Path) -> None:
+    record = RunRecord(study="s", row="a", seed=3, status="done", metrics={"AP": 0.5}, run_id="abc")
+    path = write_page(build([record], extras={"abc": Extras(url="http://127.0.0.1:1/#/run/abc")}), tmp_path / "b.html")
+    link = watched.open(path).locator("#board tr.row td a")
+    assert (link.inner_text(), link.get_attribute("href")) == ("3", "http://127.0.0.1:1/#/run/abc")
+    watched.check_quiet(path)
 
 
 def test_sorts_by_a_heading_both_ways_with_missing_values_last(watched: Any, page_file: Path) -> None:
@@ -62,7 +88,7 @@ def test_sorts_by_a_heading_both_ways_with_missing_values_last(watched: Any, pag
     heading.locator("button").click()
     assert heading.get_attribute("aria-sort") == "descending"
     assert names(page)[0] == "+ refinement"
-    assert names(page)[-2:] == ["ssd512", "htc"]
+    assert names(page)[-3:] == ["ssd512", "htc", "snip"]
     watched.check_quiet(page_file)
 
 
@@ -70,7 +96,7 @@ def test_filters_table_and_charts(watched: Any, page_file: Path) -> None:
     page = watched.open(page_file)
     page.locator("#filter").fill("balanced η=1")
     assert names(page) == ["iou-balanced η=1.5", "iou-balanced η=1.0"]
-    assert page.locator("#count").inner_text() == "2 of 12 rows"
+    assert page.locator("#count").inner_text() == "2 of 13 rows"
     expect(page.locator("#figures a circle")).to_have_count(2)
     page.locator("#filter").fill("nothing like it")
     assert "No row fits the filter." in page.locator("#board").inner_text()

@@ -31,6 +31,10 @@ def test_of_settings_that_divide_the_rows_alike_one_is_an_axis() -> None:
     assert [axis["name"] for axis in axes(*rows)] == ["lr", "depth"], "numbers before words"
 
 
+def test_a_setting_that_is_the_same_wherever_it_is_does_not_differ() -> None:
+    assert [axis["name"] for axis in axes({"lr": "1", "x": "5"}, {"lr": "2", "x": "5"}, {"lr": "3"})] == ["lr"]
+
+
 def test_rows_without_a_config_have_a_place_and_no_say() -> None:
     assert axes({"lr": "1"}, {}, {"lr": "2"}) == [{"name": "lr", "values": ["1", None, "2"]}]
     assert axes({}, {}) == axes() == []

@@ -16,7 +16,7 @@ function summaryCard(row) {
     h("td", {}, url ? h("a", { href: url, rel: "noreferrer" }, "open in MLflow") : h("span", { title: "run in MLflow" }, id)), reason ? h("td", { class: "bad" }, reason) : null));
   const made = Object.entries(row.made || {});
   return card(row.name, row.about ? h("p", {}, row.about) : null, row.reason ? h("p", { class: "bad" }, `${row.status}: ${row.reason}`) : null,
-    runs.length ? h("table", {}, h("caption", { class: "hidden" }, "Runs"), h("tbody", {}, runs)) : h("p", { class: "soft" }, "This row was not run."), made.length ? h("details", {}, h("summary", {}, "How it was made"), pairs(made)) : null);
+    runs.length ? h("table", {}, h("caption", { class: "hidden" }, "Runs"), h("tbody", {}, runs)) : h("p", { class: "soft" }, row.printed ? "A row of the paper that is not measured here." : "This row was not run."), made.length ? h("details", {}, h("summary", {}, "How it was made"), pairs(made)) : null);
 }
 
 function configCard(row) {
@@ -29,7 +29,8 @@ function configCard(row) {
 function commandCard(row) {
   if (!row.command) return null;
   const copy = h("button", { type: "button", on: { click: () => { navigator.clipboard?.writeText(row.command).then(() => { copy.textContent = "Copied"; }, () => {}); } } }, "Copy");
-  return card("Do it again", h("pre", {}, row.command), copy);
+  const revision = row.made?.git_revision;
+  return card("Do it again", h("pre", {}, row.command), copy, revision ? h("p", { class: "soft" }, `It was made by the code at ${revision}.`) : null);
 }
 
 function publishedCard(row) {

@@ -14,10 +14,11 @@ function allColumns() {
     { key: `diff ${name}`, label: "Δ baseline", about: `Change of ${main.label} to the baseline and its interval`, sort: (row) => valueOf(row.d?.[name]), cell: changeCell, shown: true },
     { key: "published", label: "published", about: `${main.label} that the paper prints`, sort: (row) => row.p?.[name] ?? null, cell: (row) => shown(main, row.p?.[name]), shown: true },
     { key: "diff published", label: "Δ published", about: "Change to the baseline in the paper", sort: (row) => row.pd?.[name] ?? null, cell: (row) => signed(main, row.pd?.[name]), shown: true },
-    { key: "diff of diff", label: "ΔΔ", about: "Measured change less published change", sort: changeOfChange, cell: (row) => signed(main, changeOfChange(row)), shown: true },
+    { key: "diff of diff", label: "ΔΔ", about: "Measured change less published change: how much more the row gains here than in the paper", sort: changeOfChange, cell: changeOfChangeCell, shown: true },
     ...metricColumns(board.columns.map((column) => column.name).filter((other) => other !== name)),
     { key: "seeds", label: "seeds", about: "Runs of this row", sort: (row) => row.seeds ?? null, cell: (row) => row.seeds ?? MISSING, shown: false },
     { key: "status", label: "status", about: "How the runs ended", sort: (row) => row.status, cell: statusCell, kind: "left", shown: true },
+    { key: "run", label: "run", about: "The runs in MLflow", sort: (row) => row.runs?.[0]?.[3] ?? null, cell: runCell, kind: "left", shown: board.rows.some((row) => row.runs?.some((run) => run[4])) },
   ];
   return list.filter((column) => column.fixed || column.key === "status" || board.rows.some((row) => column.sort(row) !== null));
 }
@@ -25,7 +26,7 @@ function allColumns() {
 function metricColumns(names) {
   return names.filter((name) => name in columnIndex).map((name) => {
     const column = columnNamed(name), main = name === board.metric;
-    return { key: name, label: column.label, about: column.about, group: column.group, kind: main ? "main" : "", shown: column.shown, rising: column.better < 0, number: true, sort: (row) => valueOf(measured(row, name)), cell: (row) => estimateCell(column, measured(row, name), main) };
+    return { key: name, label: column.label, about: column.about, group: column.group, kind: main ? "main" : "", shown: column.shown, rising: column.better < 0, number: true, sort: (row) => valueOf(measured(row, name)), cell: (row) => name === "ms_per_image" ? latencyCell(column, row) : estimateCell(column, measured(row, name), main) };
   });
 }
 
@@ -43,6 +44,25 @@ function estimateCell(column, estimate, whole) {
   return [text, h("span", { class: "pm", title: ends }, ` ±${shown(column, (estimate[1] + estimate[2]) / 2)}`)];
 }
 
+/* Median and 95th percentile together: one without the other says little. */
+function latencyCell(column, row) {
+  const slow = valueOf(measured(row, "ms_p95"));
+  return [estimateCell(column, measured(row, column.name), false), slow === null ? null : h("span", { class: "pm", title: "median / 95th percentile" }, ` / ${shown(column, slow)}`)];
+}
+
+/* The paper's change is taken as exact, so the interval is that of the measured one. */
+function changeOfChangeCell(row) {
+  const value = changeOfChange(row), own = row.d?.[board.metric];
+  if (value === null || !Array.isArray(own)) return signed(mainColumn, value);
+  const ends = [value - own[1], value + own[2]], clear = ends[0] > 0 || ends[1] < 0;
+  return h("span", { class: clear ? "differs" : "", title: `95 % interval: ${signed(mainColumn, ends[0])} to ${signed(mainColumn, ends[1])}` }, signed(mainColumn, value));
+}
+
+function runCell(row) {
+  const runs = (row.runs || []).map(([seed, , , id, url]) => url ? h("a", { href: url, rel: "noreferrer", title: id }, seed ?? "run") : h("span", { title: id }, seed ?? id.slice(0, 8)));
+  return runs.length ? runs.flatMap((run, index) => index ? [" ", run] : [run]) : MISSING;
+}
+
 function changeCell(row) {
   const change = row.d?.[board.metric];
   if (change === undefined || change === null) return MISSING;
@@ -54,11 +74,11 @@ function changeCell(row) {
 
 function nameCell(row) {
   const open = state.open.has(row.id);
-  return [h("button", { type: "button", "aria-expanded": String(open), "data-row": row.id, on: { click: () => toggleRow(row.id) } }, row.name), row.base ? h("span", { class: "tag" }, "baseline") : null, row.reason ? h("div", { class: "reason" }, row.reason) : null];
+  return [h("button", { type: "button", "aria-expanded": String(open), "data-row": row.id, on: { click: () => toggleRow(row.id) } }, row.name), row.base ? h("span", { class: "tag" }, "baseline") : null, row.printed ? h("span", { class: "tag", title: "A row of the paper that is not measured here" }, "paper") : null, row.reason ? h("div", { class: "reason" }, row.reason) : null];
 }
 
 function statusCell(row) {
-  const kind = row.status === "done" ? "soft" : row.status.includes("failed") ? "bad" : "unsure";
+  const kind = row.status === "done" || row.printed ? "soft" : row.status.includes("failed") ? "bad" : "unsure";
   return h("span", { class: kind, title: row.reason || "" }, row.status);
 }
 
@@ -70,7 +90,7 @@ function filtered() {
   return board.rows.filter((row) => words.every((word) => row.text.includes(word)));
 }
 board.rows.forEach((row) => {
-  row.text = [row.name, row.study, row.status, row.about, row.reason, ...Object.entries(row.config || {}).flatMap(([name, values]) => [name, values[1]])].join(" ").toLowerCase();
+  row.text = [row.name, row.study, row.status, row.about, row.reason, ...Object.values(row.paper || {}), ...Object.entries(row.config || {}).flatMap(([name, values]) => [name, values[1]])].join(" ").toLowerCase();
 });
 
 function sorted(rows) {
@@ -95,7 +115,7 @@ function lineOf(row, columns, most) {
   if (row.drawn?.key === key) return row.drawn.line;
   const share = `calc(${((100 * Math.abs(valueOf(measured(row, board.metric)) ?? 0)) / most).toFixed(1)}% - 20px)`;
   const cells = columns.map((column) => h("td", { class: column.kind, style: column.kind === "main" ? { "--share": share } : null }, column.cell(row)));
-  row.drawn = { key, line: h("tr", { class: `row${row.base ? " base" : ""}` }, cells) };
+  row.drawn = { key, line: h("tr", { class: `row${row.base ? " base" : ""}${row.printed ? " printed" : ""}` }, cells) };
   return row.drawn.line;
 }
 
