@@ -27,7 +27,7 @@ from tests.cluster import compose_file
 from tests.cluster.containers import Containers, containers
 from tests.cluster.network import forwarded
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 STUDY = """title: one row, small enough for a test
 data: {kind: synthetic, preset: tiny, size: 64, train: 16, val: 8}
