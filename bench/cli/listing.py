@@ -2,6 +2,8 @@
 
 import json
 from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from rich.console import Console
@@ -11,6 +13,9 @@ from bench.config.describe import describe
 from bench.config.suggest import remedy
 from bench.config.tree import to_tree
 from bench.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.study.spec import Study
 
 
 def variants() -> str:
@@ -38,27 +43,65 @@ def variant(name: str, form: str) -> str:
     return f"{name} ({config.kind}): {zoo.description(name)}\n{text(shown)}"
 
 
-def studies() -> str:
+def studies(storage: Path) -> str:
+    from bench.study.estimate import estimate
     from bench.study.find import all_studies
+    from bench.study.run import finished_rows
     from bench.study.spec import load_study
 
-    shown = table("study", "rows", "seeds", "title")
+    shown = table("study", "rows", "skipped", "seeds", "trainings", "GPU-hours", "done", "title")
     for name, file in all_studies().items():
-        study = load_study(file)
-        shown.add_row(name, str(len(study.rows)), str(len(study.seeds)), study.title)
+        study, done = load_study(file), finished_rows(load_study(file), storage)
+        cost = estimate(study)
+        counts = [len(study.rows), len(study.skipped), len(study.seeds), cost.trainings]
+        shown.add_row(name, *map(str, counts), hours(cost.gpu_hours), str(done or ""), study.title)
     return text(shown)
 
 
-def study(name: str) -> str:
+def study(name: str, profile: str, storage: Path, tracking: str | None) -> str:
+    """Rows with what was published and measured of them, what they cost, and the verdicts on the claims."""
+    from bench.study.estimate import estimate
     from bench.study.find import find_study
     from bench.study.spec import load_study
 
-    found = load_study(find_study(name))
-    shown = table("row", "variant", "published", "about")
+    found = load_study(find_study(name), profile=profile)
+    measured, verdicts = _measured(found, storage, tracking)
+    shown = table("row", "variant", "published", "measured", "about")
     for row in found.rows:
-        published = ", ".join(f"{metric} {value:g}" for metric, value in row.published.items())
-        shown.add_row(row.name, row.variant, published, row.about)
-    return f"{found.name}: {found.title}\n{text(shown)}"
+        shown.add_row(row.name, row.variant, _numbers(row.published), measured.get(row.name, ""), row.about)
+    for skipped in found.skipped:
+        shown.add_row(skipped.name, f"skipped: {skipped.reason}", _numbers(skipped.published), "", skipped.about)
+    for other, numbers in (found.published.others if found.published else {}).items():
+        shown.add_row(other, "published only", _numbers(numbers), "", "")
+    cost = estimate(found)
+    lines = [f"{found.name} ({found.profile}): {found.title}", text(shown)]
+    lines += [f"  {verdicts.get(claim, 'not judged'):<10} {claim}" for claim in found.claims]
+    return "\n".join([*lines, f"{cost.trainings} trainings, about {hours(cost.gpu_hours)} hours of one GPU"])
+
+
+def hours(number: float) -> str:
+    return f"{number:.0f}" if number >= 10 else f"{number:.1f}" if number >= 0.1 else "<0.1"
+
+
+def _measured(study: "Study", storage: Path, tracking: str | None) -> tuple[dict[str, str], dict[str, str]]:
+    """AP of each row as the record has it, and the verdicts by claim; nothing where there is no record."""
+    from bench.track.tracker import Tracker
+
+    if tracking is None and not (storage / "mlflow.db").exists():
+        return {}, {}
+    with Tracker(tracking, storage) as tracker:
+        records = tracker.records(study.name, study.profile)
+        told = tracker.study(study.name, study.profile)
+    values: dict[str, list[float]] = {}
+    for record in records:
+        if record.source == "measured" and "AP" in record.metrics:
+            values.setdefault(record.row, []).append(100 * record.metrics["AP"])
+    shown = {row: f"AP {sum(own) / len(own):.1f} ({len(own)})" for row, own in values.items()}
+    return shown, {claim["text"]: claim["verdict"] for claim in (told.claims if told else ())}
+
+
+def _numbers(numbers: dict[str, float]) -> str:
+    return ", ".join(f"{metric} {value:g}" for metric, value in numbers.items())
 
 
 def schema() -> str:

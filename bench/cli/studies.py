@@ -104,11 +104,17 @@ def leaderboard(
 def studies(
     name: Annotated[str, typer.Argument(help="Show this study's rows.")] = "",
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of study files.")] = False,
+    profile: Profile = "full",
+    storage: Storage = RUNS,
+    tracking: Tracking = None,
 ) -> None:
-    """List the studies that come along, or the rows of one."""
+    """List the studies that come along, or of one: rows, published and measured numbers, verdicts, cost."""
     from bench.cli import listing
 
-    typer.echo(listing.schema() if schema else listing.study(name) if name else listing.studies())
+    if schema:
+        typer.echo(listing.schema())
+    else:
+        typer.echo(listing.study(name, profile, storage, tracking) if name else listing.studies(storage))
 
 
 def variants(

@@ -125,11 +125,22 @@ def _execute(execution: Execution, study: Study, cluster: Cluster) -> None:
         live.close()
 
 
+def finished_rows(study: Study, storage: Path) -> int:
+    """How many rows have all their scores below a storage."""
+    if not storage.is_dir() or not study.rows or not data_is_prepared(study, storage.resolve()):
+        return 0
+    cache = StepCache(storage)
+    plan = cells(study, prepared_data(study, cache.root))
+    waiting = {cell.row.name for cell in plan if not cache.done(cell.score)}
+    return len({row.name for row in study.rows} - waiting)
+
+
 def dry_run(study: Study, storage: Path) -> str:
     """The steps of a study as text: what is cached and what would run."""
     if not data_is_prepared(study, storage.resolve()):
         rows = ", ".join(row.name for row in study.rows)
-        return f"the data are not prepared yet: all steps of {len(study.seeds)} x ({rows}) would run"
+        what = f"the data are not prepared yet: all steps of {len(study.seeds)} x ({rows}) would run"
+        return "\n".join([what, *_skipped(study), _cost(study)])
     cache = StepCache(storage)
     first = study.searching.next({}) if study.searching else ()
     plan = cells(replace(study, rows=study.rows + first), prepared_data(study, cache.root))
@@ -137,7 +148,18 @@ def dry_run(study: Study, storage: Path) -> str:
     lines += [_line(cell, cache, plan) for cell in plan]
     wanted = {step.name: step.kind for cell in plan for step in cell.steps if not cache.done(step)}
     counts = [f"{list(wanted.values()).count(kind)} to {kind}" for kind in ("train", "predict", "score")]
-    return "\n".join([*lines, "steps that would run: " + ", ".join(counts)])
+    return "\n".join([*lines, *_skipped(study), "steps that would run: " + ", ".join(counts), _cost(study)])
+
+
+def _skipped(study: Study) -> list[str]:
+    return [f"  {row.name:<32} skipped: {row.reason}" for row in study.skipped]
+
+
+def _cost(study: Study) -> str:
+    from bench.study.estimate import estimate
+
+    whole = estimate(study)
+    return f"all of it from nothing: {whole.trainings} trainings, very roughly {whole.gpu_hours:.1f} hours of one GPU"
 
 
 def _line(cell: Cell, cache: StepCache, plan: Sequence[Cell]) -> str:

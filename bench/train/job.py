@@ -50,7 +50,7 @@ class Job:
 
     def digest(self, fingerprint: str) -> str:
         """The identity of the weights: what only acts on what they say, paths and bookkeeping have no part in them."""
-        detector, input, train = _that_trains(self.detector), to_tree(self.input), to_tree(self.train)
+        detector, input, train = that_trains(self.detector), to_tree(self.input), to_tree(self.train)
         for name in TEST_FIELDS:
             del input[name]
         for name in BOOKKEEPING:
@@ -59,7 +59,7 @@ class Job:
         return digest(detector, self.num_classes, fingerprint, input, train, self.seed)
 
 
-def _that_trains(config: PartConfig) -> dict[str, Any]:
+def that_trains(config: PartConfig) -> dict[str, Any]:
     """A config's tree without the settings, at any depth, that only act on trained weights."""
     tree: dict[str, Any] = to_tree(config)
     for field in fields(config):
@@ -67,7 +67,7 @@ def _that_trains(config: PartConfig) -> dict[str, Any]:
         if field.name in config.after_training:
             del tree[field.name]
         elif isinstance(part, PartConfig):
-            tree[field.name] = _that_trains(part)
+            tree[field.name] = that_trains(part)
     return tree
 
 

@@ -1,0 +1,38 @@
+"""What a study would cost: trainings that rows share count once, and the hours are of the right size."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.cli import run_app
+from bench.study.estimate import estimate
+from bench.study.find import find_study
+from bench.study.spec import load_study
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "trainings"),
+    [("dir/table4", 5, 3), ("iou_net/figure4_iterations", 11, 1), ("paa/table4_topk", 4, 4), ("quickstart", 8, 8)],
+)
+def test_rows_that_share_a_training_count_once(name: str, rows: int, trainings: int) -> None:
+    study = load_study(find_study(name))
+    assert len(study.rows) == rows
+    assert estimate(study).trainings == trainings
+    assert estimate(load_study(find_study(name), seeds=3)).trainings == 3 * trainings
+
+
+def test_hours_are_those_of_a_well_known_schedule() -> None:
+    study = load_study(find_study("iou_aware/table1"), rows=["baseline"])
+    assert 25 < estimate(study).gpu_hours < 80, "Faster R-CNN R50-FPN, 12 epochs of COCO: some 50 hours of a V100"
+    twice = load_study(find_study("iou_aware/table1"), rows=["baseline"], seeds=2)
+    assert estimate(twice).gpu_hours == pytest.approx(2 * estimate(study).gpu_hours)
+    assert estimate(study, images=100).gpu_hours < 0.1
+
+
+def test_a_study_shows_rows_numbers_claims_and_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_app(["studies", "dir/table1", "--storage", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "mask_rcnn_r50_fpn" in out
+    assert out.count("skipped:") == 8
+    assert "not judged" in out
+    assert "3 trainings, about" in out
