@@ -22,7 +22,7 @@ def ui(
     """Serve MLflow's own pages on the records, on this machine only, until interrupted."""
     from bench.track.server import serve
 
-    serve(storage, port, study or None, on_ready=lambda url: typer.echo(f"{url}  (Ctrl-C stops it)"))
+    serve(storage, port, study or None, on_ready=lambda pages: typer.echo(f"{pages}\n(Ctrl-C stops it)"))
 
 
 def perf(

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from bench.errors import StepFailed, UserError
 from bench.track.connect import connect, database_uri, with_driver
@@ -17,7 +18,8 @@ from bench.track.reading import studies
 from bench.track.view import ADDRESS
 
 HOST = "127.0.0.1"
-HEALTHY_WITHIN_SECONDS = 90.0
+HEALTHY_WITHIN_SECONDS = 600.0
+SAY_EVERY_SECONDS = 10.0
 ENVIRONMENT = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -26,11 +28,12 @@ ENVIRONMENT = {
 
 
 def serve(root: Path, port: int, study: str | None = None, on_ready: Callable[[str], None] = print) -> None:
-    """Serves until interrupted; `on_ready` gets the address of the study's comparison (by default the newest)."""
+    """Serves until interrupted; `on_ready` gets what can be opened: a study's comparison, and its leaderboard."""
     uri = database_uri(root.resolve())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    pages = pages_of_study(uri, root, study)
     with running(uri, root, port) as url:
-        on_ready(url + page_of_study(uri, root, study))
+        on_ready("\n".join(f"{name:<12} {url}{page}" for name, page in pages.items()))
         signal.pause()
 
 
@@ -66,14 +69,24 @@ def start(uri: str, root: Path, port: int) -> subprocess.Popen[bytes]:
     return process
 
 
-def page_of_study(uri: str, root: Path, study: str | None) -> str:
-    """The part of the address that opens a study's runs with the columns that a leaderboard has."""
-    known = sorted(studies(connect(uri, root)), key=lambda found: found.started or 0)
+def pages_of_study(uri: str, root: Path, study: str | None) -> dict[str, str]:
+    """Parts of addresses: a study's runs with a leaderboard's columns, and its page; by default the newest study's."""
+    client = connect(uri, root)
+    known = sorted(studies(client), key=lambda found: found.started or 0)
     wanted = [found for found in known if study in (None, found.study)]
     if study is not None and not wanted:
         names = ", ".join(sorted({found.study for found in known})) or "none"
         raise UserError(f"no runs of the study {study!r} here", where=str(root), remedy=f"recorded studies: {names}")
-    return f"/#/experiments/{wanted[-1].experiment_id}/runs?{ADDRESS}" if wanted else "/"
+    if not wanted:
+        return {"runs": "/"}
+    chosen = wanted[-1]
+    pages = {"runs": f"/#/experiments/{chosen.experiment_id}/runs?{ADDRESS}"}
+    boards = [file.path for file in client.list_artifacts(chosen.run_id) if file.path.endswith(".html")]
+    if boards:
+        pages["leaderboard"] = (
+            f"/#/experiments/{chosen.experiment_id}/runs/{chosen.run_id}/artifacts/{quote(boards[0])}"
+        )
+    return pages
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -106,11 +119,15 @@ def _check_free(port: int) -> None:
 
 
 def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    end = time.monotonic() + HEALTHY_WITHIN_SECONDS
-    while time.monotonic() < end and process.poll() is None:
+    started = said = time.monotonic()
+    while (now := time.monotonic()) < started + HEALTHY_WITHIN_SECONDS and process.poll() is None:
+        if now - said >= SAY_EVERY_SECONDS:
+            said = now
+            print(f"MLflow is starting, {now - started:.0f} s so far …", file=sys.stderr, flush=True)
         try:
             with urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=2):
                 return
         except OSError:
             time.sleep(0.1)
-    raise StepFailed(f"the MLflow server did not start; its words are in {log}")
+    how = "did not start" if process.poll() is None else f"ended with exit code {process.poll()}"
+    raise StepFailed(f"the MLflow server {how}; its words are in {log}")

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from bench.errors import UserError
+from bench.errors import StepFailed, UserError
 from bench.track import server
 from bench.track.connect import database_uri
 from bench.track.tracker import Tracker
+from bench.track.view import ADDRESS
 
 STEPS = 30
 
@@ -36,7 +37,8 @@ def test_killed_and_restarted_mid_study_nothing_is_lost_or_doubled(
                     tracker.deliver()
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
-            tracker.artifact(run, artifact)
+            tracker.artifact(run, artifact, steady=True)
+            tracker.model(run, row, artifact)
             tracker.finish(run, "done", metrics={"AP": 0.5})
         records = tracker.records("study")
         assert tracker.url(records[0]).startswith(f"http://127.0.0.1:{free_port}/#/experiments/1/runs/")
@@ -53,6 +55,7 @@ def test_killed_and_restarted_mid_study_nothing_is_lost_or_doubled(
         assert [(point.step, point.value) for point in points] == [(step, step / STEPS) for step in range(STEPS)]
         assert record.metrics["AP"] == 0.5
         assert len(client.get_metric_history(record.run_id, "AP")) == 1
+        assert [file.path for file in client.list_artifacts(record.run_id)] == ["scores.json"]
     assert not list((root / "journal").glob("*.jsonl"))
 
 
@@ -68,16 +71,29 @@ def test_what_waits_is_delivered_by_the_next_process(root: Path, free_port: int)
     assert not list((root / "journal").glob("*.jsonl"))
 
 
-def test_the_ui_opens_on_the_newest_study(root: Path) -> None:
+def test_the_ui_opens_on_the_newest_study_and_its_leaderboard(root: Path) -> None:
+    (root / "second.html").write_text("<title>board</title>")
     with Tracker(None, root) as tracker:
         for study in ("first", "second"):
-            tracker.start_study(study, "smoke", "About it", {"metric": "AP75"})
-        known = {study.study: study.experiment_id for study in tracker.studies()}
+            run = tracker.start_study(study, "smoke", "About it", {"metric": "AP75"})
+        tracker.artifact(run, root / "second.html")
+        known = {study.study: study for study in tracker.studies()}
     uri = database_uri(root)
-    assert server.page_of_study(uri, root, None).startswith(f"/#/experiments/{known['second']}/runs")
-    assert server.page_of_study(uri, root, "first").startswith(f"/#/experiments/{known['first']}/runs")
+    second = known["second"]
+    assert server.pages_of_study(uri, root, None) == {
+        "runs": f"/#/experiments/{second.experiment_id}/runs?{ADDRESS}",
+        "leaderboard": f"/#/experiments/{second.experiment_id}/runs/{second.run_id}/artifacts/second.html",
+    }
+    first = server.pages_of_study(uri, root, "first")
+    assert first == {"runs": f"/#/experiments/{known['first'].experiment_id}/runs?{ADDRESS}"}
     with pytest.raises(UserError, match="recorded studies: first, second"):
-        server.page_of_study(uri, root, "third")
+        server.pages_of_study(uri, root, "third")
+
+
+def test_a_server_that_dies_is_said_to_have(root: Path, free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_command", lambda *_: ["false"])
+    with pytest.raises(StepFailed, match=r"ended with exit code 1; its words are in .*mlflow-server\.log"):
+        server.start(database_uri(root), root, free_port)
 
 
 def test_a_port_in_use_is_refused(root: Path) -> None:
