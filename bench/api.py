@@ -53,6 +53,7 @@ def run(
     gpus_per_worker: float | None = None,
     storage: Path | str = RUNS,
     tracking: str | None = None,
+    remote: str | None = None,
     dry_run: bool = False,
 ) -> RunResult:
     """Runs what is missing of a study and gives its leaderboard; failed rows are rows, not exceptions."""
@@ -67,7 +68,7 @@ def run(
         return RunResult(runs.dry_run(found, storage))
     gpus = _gpus() if gpus_per_worker is None else gpus_per_worker
     spread = Workers(count=workers, gpus=gpus)
-    finished = runs.run_study(found, storage=storage, tracking=tracking, workers=spread, address=address)
+    finished = runs.run_study(found, storage=storage, tracking=tracking, workers=spread, address=address, remote=remote)
     text, page = _publish(found.name, profile, storage.resolve(), tracking)
     return RunResult("\n".join([text, *_spread_note(workers), f"page: {page}"]), finished, page)
 

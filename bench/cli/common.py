@@ -14,6 +14,12 @@ Tracking = Annotated[
     str | None,
     typer.Option("--tracking", envvar="LOCBENCH_TRACKING", help="MLflow URI; default: sqlite in the storage."),
 ]
+Remote = Annotated[
+    str | None,
+    typer.Option(
+        "--remote", envvar="LOCBENCH_REMOTE", help="Share finished steps there, for example s3://bucket/runs."
+    ),
+]
 Address = Annotated[str | None, typer.Option("--address", help="Address of a Ray cluster; default: this machine.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Workers of one training.")]
 GPUs = Annotated[float | None, typer.Option("--gpus-per-worker", min=0, help="May be a fraction; default: 1 if any.")]

@@ -10,6 +10,7 @@ from bench.cli.common import (
     Address,
     GPUs,
     Profile,
+    Remote,
     Rows,
     Seeds,
     Settings,
@@ -47,6 +48,7 @@ def run(
     gpus_per_worker: GPUs = None,
     storage: Storage = RUNS,
     tracking: Tracking = None,
+    remote: Remote = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the steps and what is cached; run nothing.")
     ] = False,
@@ -63,6 +65,7 @@ def run(
         gpus_per_worker=gpus_per_worker,
         storage=storage,
         tracking=tracking,
+        remote=remote,
         dry_run=dry_run,
     )
 

@@ -3,11 +3,15 @@
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import UserError
 from bench.study.graph import Step
+
+if TYPE_CHECKING:
+    from bench.study.remote import Remote
 
 RESULT = "result.json"
 ERROR = "error.txt"
@@ -19,8 +23,8 @@ FREE_BYTES_WANTED = 200 * 2**20
 class StepCache:
     """`root/steps/<kind>-<digest>/`. Failures leave a log, never a result, so the next run does them again."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root.resolve()
+    def __init__(self, root: Path, remote: "Remote | None" = None) -> None:
+        self.root, self._remote = root.resolve(), remote
         check_writable(self.root)
 
     def folder(self, step: Step) -> Path:
@@ -30,6 +34,22 @@ class StepCache:
 
     def done(self, step: Step) -> bool:
         return (self.root / "steps" / step.name / RESULT).is_file()
+
+    def share(self, step: Step) -> None:
+        """Takes a step from the remote place if it is done there and not here, or gives it; nothing without one.
+
+        What cannot be given now is given by the next run: the step itself is kept.
+        """
+        if self._remote is None:
+            return
+        try:
+            if self.done(step):
+                self._remote.push(step, self.folder(step))
+            else:
+                self._remote.pull(step, self.root / "steps" / step.name)
+        except OSError as error:
+            reason = str(error).strip().partition("\n")[0]
+            print(f"{step.name} is not shared with {self._remote.uri}: {reason}", file=sys.stderr)
 
     def result(self, step: Step) -> dict[str, Any]:
         result: dict[str, Any] = json.loads((self.folder(step) / RESULT).read_text())

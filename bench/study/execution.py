@@ -32,6 +32,8 @@ class Execution:
     ) -> None:
         self.plan, self.cache, self.workers, self._finished = plan, cache, workers, finished
         self.steps = {step.name: step for step in unique_steps(plan)}
+        for step in self.steps.values():
+            cache.share(step)
         self.done = {name for name, step in self.steps.items() if cache.done(step)}
         self.failed: dict[str, str] = {}
         self._locks = Locks(cache.root)
@@ -124,6 +126,7 @@ class Execution:
             (self.cache.folder(step) / ERROR).write_text(reason + "\n")
         else:
             self.done.add(step.name)
+            self.cache.share(step)
 
     def _settle(self) -> None:
         """Brings the states of the cells up to date and tells of those that ended."""

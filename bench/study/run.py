@@ -15,6 +15,7 @@ from bench.study.inventory import note_users
 from bench.study.judge import as_record, verdicts
 from bench.study.live import LiveTable
 from bench.study.recorder import Recorder
+from bench.study.remote import Remote
 from bench.study.spec import Row, Study
 from bench.study.state import CellState
 from bench.track.tracker import Tracker
@@ -44,10 +45,16 @@ class Finished:
 
 
 def run_study(
-    study: Study, *, storage: Path, tracking: str | None, workers: Workers, address: str | None = None
+    study: Study,
+    *,
+    storage: Path,
+    tracking: str | None,
+    workers: Workers,
+    address: str | None = None,
+    remote: str | None = None,
 ) -> Finished:
     """Does what is missing of a study and leaves its record; KeyboardInterrupt leaves it well, too."""
-    cache = StepCache(storage)
+    cache = StepCache(storage, Remote(remote) if remote else None)
     plan: list[Cell] = []
     states: list[CellState] = []
     splits: dict[str, Splits] = {}
