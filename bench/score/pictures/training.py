@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, NullLocator
 
 from bench.score.pictures.picture import GREY, Picture, colour, label, legend, panels
 
@@ -76,6 +77,9 @@ def gradient_by_error(rows: Mapping[str, Pull], bounds: Mapping[str, tuple[float
             bound = smooth_l1_bound(error, lam, w_loc, size=part == 1)
             one.plot(error, bound, color=colour(number), linestyle="--", linewidth=1, label=f"bound, {name}")
         one.set_xscale("log")
+        one.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        one.xaxis.set_major_formatter("{x:g}")
+        one.xaxis.set_minor_locator(NullLocator())
         label(one, kind[0].upper() + kind[1:], "|predicted - target|", "mean |gradient| of the box loss")
         one.set_ylim(bottom=0)
     legend(axes[0], [*rows, *(bounds or {})])
