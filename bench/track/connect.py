@@ -92,6 +92,11 @@ def why(error: Exception, client: MlflowClient) -> Away | Refused:
     return Refused(text) if final or alive(client) else Away(text)
 
 
+def wants_login(error: Exception) -> bool:
+    """Whether a server refused a request for want of a name and password, or of the right ones."""
+    return isinstance(error, MlflowException) and "error code 401" in str(error)
+
+
 def without_password(uri: str) -> str:
     parts = urlsplit(uri)
     return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from bench.errors import UserError
 from bench.track import reading
-from bench.track.connect import Away, connect, database_uri, is_server, why, with_driver, without_password
+from bench.track.connect import Away, connect, database_uri, is_server, wants_login, why, with_driver, without_password
 from bench.track.delivery import Delivery
 from bench.track.names import key_of
 from bench.track.record import STATUSES, DataSet, Published, RunRecord, Status, StudyRecord
@@ -160,6 +160,10 @@ class Tracker:
         try:
             return question()
         except Exception as error:
+            if wants_login(error):
+                remedy = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to those of an account there"
+                what = "the tracking server wants a name and its password"
+                raise UserError(what, where=without_password(self.uri), remedy=remedy) from error
             if not isinstance(why(error, self._client), Away):
                 raise
             remedy = "start it (`locbench ui`), or leave out --tracking to read the local records"

@@ -108,7 +108,7 @@ def test_downloads_that_fail_leave_nothing(hub: Path, site: tuple[Path, str], na
 
 
 def test_timm_without_a_network(hub: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    constants = pytest.importorskip("huggingface_hub").constants
+    constants = pytest.importorskip("huggingface_hub.constants")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "none"))
     config = replace(zoo.config("retinanet_r18_fpn"), backbone=timm.Config(name="resnet10t"))

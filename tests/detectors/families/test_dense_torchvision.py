@@ -9,10 +9,10 @@ from torchvision.models import detection, vgg16
 
 import detectors
 from detectors import zoo
-from detectors.weights import load_torchvision_state
 from detectors.detector import Detector
 from detectors.parts.post import standard
 from detectors.targets import pad_targets
+from detectors.weights import load_torchvision_state
 
 CLASSES = 12
 
