@@ -17,7 +17,7 @@ import psutil
 
 BIN = Path(sys.executable).parent
 FROM_OUTSIDE = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
-PASSWORD = "a-password-of-mlflow"
+PASSWORD = "a-password-of-mlflow"  # pragma: allowlist secret
 
 
 def free_port() -> int:

@@ -119,7 +119,7 @@ def test_the_value_of_a_secret_is_refused_and_not_repeated(
 def test_a_secret_in_what_git_says_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_DATABASE_PASSWORD", "tr0ub4dor&3")
     with pytest.raises(UserError, match=r"^bench/changes\.diff: holds MY_DATABASE_PASSWORD; "):
-        collect(project, None, changes='-password = "tr0ub4dor&3"').check()
+        collect(project, None, changes='-password = "tr0ub4dor&3"').check()  # pragma: allowlist secret
 
 
 def test_a_private_key_is_refused_whatever_its_name(project: Path, tmp_path: Path) -> None:
