@@ -64,7 +64,7 @@ def test_a_damaged_file_of_the_cache(hub: Path) -> None:
 
 
 def weights_at(url: str) -> WeightsEnum:
-    return WeightsEnum("Own_Weights", {"V1": Weights(url=url, transforms=lambda: None, meta={})})["V1"]  # type: ignore[call-arg,misc]
+    return WeightsEnum("Own_Weights", {"V1": Weights(url=url, transforms=lambda: None, meta={})})["V1"]
 
 
 class Quiet(SimpleHTTPRequestHandler):
