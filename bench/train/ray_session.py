@@ -99,11 +99,13 @@ def _joined(address: str) -> Iterator[Session]:
 @contextmanager
 def _started(num_cpus: int | None, num_gpus: int | None, dashboard: bool) -> Iterator[Session]:
     import ray
+    from ray._raylet import AuthenticationTokenLoader
 
     folder = _own_folder()
-    # A token of our own, for the life of this process as Ray reads it once: Ray would else leave one in the home
-    # folder, where it changes how other clusters start.
+    # A token of our own: Ray would else leave one in the home folder, where it changes how other clusters start. What
+    # Ray has read before, perhaps for another cluster, it would use here, too.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    AuthenticationTokenLoader.instance().reset_cache()
     try:
         for attempt in range(START_ATTEMPTS):
             try:

@@ -60,6 +60,7 @@ def workers_of(node: "subprocess.Popen[bytes]") -> list[psutil.Process]:
     return [process for process in started if "RayTrainWorker" in " ".join(process.cmdline())]
 
 
+@pytest.mark.slow
 def test_a_node_that_dies_with_its_worker_changes_nothing(nodes: tuple[Cluster, Nodes]) -> None:
     head, others = nodes
     unbroken = finished(submit(head, head.folder / "unbroken"), head.folder / "unbroken")
