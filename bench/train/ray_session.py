@@ -99,7 +99,7 @@ def _joined(address: str) -> Iterator[Session]:
 @contextmanager
 def _started(num_cpus: int | None, num_gpus: int | None, dashboard: bool) -> Iterator[Session]:
     import ray
-    from ray._raylet import AuthenticationTokenLoader
+    from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
     folder = _own_folder()
     # A token of our own: Ray would else leave one in the home folder, where it changes how other clusters start. What
