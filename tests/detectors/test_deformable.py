@@ -48,12 +48,16 @@ def test_each_factor_belongs_to_its_tap() -> None:
         torch.testing.assert_close(conv(features), functional.conv2d(features, alone, padding=1), rtol=1e-4, atol=1e-5)
 
 
-def test_papers_rows_with_deformable_convolutions_are_modulated() -> None:
-    config = zoo.config("paa_r101_dcn_fpn")
+@pytest.mark.parametrize(
+    ("variant", "blocks"),
+    [("paa_r101_dcn_fpn", 4 + 23 + 3), ("paa_x101_64x4d_dcn_fpn", 23 + 3), ("paa_x152_32x8d_dcn_fpn", 8 + 36 + 3)],
+)
+def test_papers_rows_with_deformable_convolutions_are_modulated(variant: str, blocks: int) -> None:
+    """Of C3 to C5 as the authors' configs have it, of ResNeXt-101 only C4 and C5; and the last layer of two towers."""
     with torch.device("meta"):
-        model = detectors.build(config, 3)
+        model = detectors.build(zoo.config(variant), 3)
     widths = [len(p) for name, p in model.named_parameters() if name.endswith("offset.weight")]
-    assert widths == [27] * (4 + 23 + 3 + 2)
+    assert widths == [27] * (blocks + 2)
 
 
 def test_only_the_named_stages_deform_and_their_offsets_learn() -> None:

@@ -63,6 +63,15 @@ def test_is_described(name: str) -> None:
     assert zoo.description(name).endswith(".")
 
 
+@pytest.mark.parametrize("name", [name for name in zoo.names() if name.startswith(("paa", "atss", "max_iou"))])
+def test_box_losses_of_single_anchor_detectors_are_weighted_by_what_their_branch_learns(name: str) -> None:
+    """As ATSS and PAA do; in ranking, too, the quality is that of the branch."""
+    config = zoo.config(name)
+    learned = config.quality.kind if config.quality else "none"
+    assert config.loc_weight == learned
+    assert getattr(config.post.rank, "name", "none") == learned
+
+
 @pytest.mark.parametrize("name", LARGE)
 def test_large_variants_are_built(name: str) -> None:
     with torch.device("meta"):

@@ -1,7 +1,5 @@
 """Plausible mistakes, put into the source of each assigner and loss one at a time: its tests must notice every one."""
 
-import importlib
-import inspect
 from collections import deque
 from collections.abc import Callable
 from types import ModuleType
@@ -14,6 +12,7 @@ import test_assign_paa
 import test_assign_points
 import test_loss_basic
 import test_loss_iou_balanced
+from mistaken import wrong
 
 ASSIGN, LOSS = "detectors.parts.assign.", "detectors.parts.loss."
 
@@ -177,15 +176,6 @@ MISTAKES: dict[str, list[tuple[str, str]]] = {
         ("if self.config.lam == 0:", "if False:"),
     ],
 }
-
-
-def wrong(name: str, right: str, mistake: str) -> ModuleType:
-    """The module with the mistake in its source."""
-    source = inspect.getsource(importlib.import_module(name))
-    assert right in source, f"{name} no longer says {right!r}"
-    module = ModuleType(name)
-    exec(compile(source.replace(right, mistake), name, "exec"), module.__dict__)
-    return module
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -122,7 +122,7 @@ def test_gradients_reach_the_features_of_both_sets() -> None:
 @pytest.mark.parametrize("judged", ["best", "own"])
 def test_prediction(class_agnostic: bool, judged: Literal["best", "own"]) -> None:
     part = build(Config(width=8, class_agnostic=class_agnostic, judged=judged))
-    part.judge.out.weight.data *= 30
+    part.judge.out.weight.data *= 5
     generator = torch.Generator().manual_seed(0)
     context = prediction(scattered(1, 6, generator)[0], torch.rand(6, 3, generator=generator))
     raw = part.predict(context)
