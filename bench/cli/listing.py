@@ -44,15 +44,15 @@ def variant(name: str, form: str) -> str:
 
 
 def studies(storage: Path) -> str:
+    from bench.study.completion import finished_rows
     from bench.study.estimate import estimate
     from bench.study.find import all_studies
-    from bench.study.run import finished_rows
     from bench.study.spec import load_study
 
     shown = table("study", "rows", "skipped", "seeds", "trainings", "GPU-hours", "done", "title")
     for name, file in all_studies().items():
-        study, done = load_study(file), finished_rows(load_study(file), storage)
-        cost = estimate(study)
+        study = load_study(file)
+        done, cost = finished_rows(study, storage), estimate(study)
         counts = [len(study.rows), len(study.skipped), len(study.seeds), cost.trainings]
         shown.add_row(name, *map(str, counts), hours(cost.gpu_hours), str(done or ""), study.title)
     return text(shown)

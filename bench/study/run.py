@@ -132,16 +132,6 @@ def _execute(execution: Execution, study: Study, cluster: Cluster) -> None:
         live.close()
 
 
-def finished_rows(study: Study, storage: Path) -> int:
-    """How many rows have all their scores below a storage."""
-    if not storage.is_dir() or not study.rows or not data_is_prepared(study, storage.resolve()):
-        return 0
-    cache = StepCache(storage)
-    plan = cells(study, prepared_data(study, cache.root))
-    waiting = {cell.row.name for cell in plan if not cache.done(cell.score)}
-    return len({row.name for row in study.rows} - waiting)
-
-
 def dry_run(study: Study, storage: Path) -> str:
     """The steps of a study as text: what is cached and what would run."""
     if not data_is_prepared(study, storage.resolve()):

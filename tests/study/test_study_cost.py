@@ -1,13 +1,19 @@
 """What a study would cost: trainings that rows share count once, and the hours are of the right size."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from bench.cli import run_app
-from bench.study.estimate import estimate
+from bench.study.estimate import _teraflops, estimate
 from bench.study.find import find_study
 from bench.study.spec import load_study
+from detectors.parts.backbone import resnet
+from detectors.parts.neck import fpn
 
 
 @pytest.mark.parametrize(
@@ -27,6 +33,23 @@ def test_hours_are_those_of_a_well_known_schedule() -> None:
     twice = load_study(find_study("iou_aware/table1"), rows=["baseline"], seeds=2)
     assert estimate(twice).gpu_hours == pytest.approx(2 * estimate(study).gpu_hours)
     assert estimate(study, images=100).gpu_hours < 0.1
+
+
+def test_operations_are_those_that_torch_counts_and_deformable_ones_are_among_them() -> None:
+    config, height, width = resnet.Config(layout="resnet18"), 64, 96
+    backbone = config.build().eval()
+    neck = fpn.Config().build(backbone.channels, backbone.strides)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        neck(backbone(torch.rand(1, 3, height, width)))
+    counted = _teraflops(config, fpn.Config(), height, width)
+    assert counted * 1e12 == counter.get_total_flops() > 1e8
+    assert _teraflops(resnet.Config(layout="resnet18", deformable=(5,)), fpn.Config(), height, width) > counted
+
+
+def test_how_far_studies_are_is_known_without_tracker_and_ray() -> None:
+    imports = "import sys, bench.study.completion, bench.study.estimate; print({'mlflow', 'ray'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", imports], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_a_study_shows_rows_numbers_claims_and_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
