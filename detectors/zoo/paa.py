@@ -58,8 +58,8 @@ def paa_r101_dcn_fpn() -> Config:
 
 
 def paa_x101_64x4d_dcn_fpn() -> Config:
-    """PAA with ResNeXt-101-64x4d, deformable (v2) from C3 on and in the last layer of its towers."""
-    return _deformable(paa_x101_64x4d_fpn())
+    """PAA with ResNeXt-101-64x4d, deformable (v2) from C4 on, as the authors' config has it, and in its towers' end."""
+    return _deformable(paa_x101_64x4d_fpn(), stages=(4, 5))
 
 
 def paa_x152_32x8d_dcn_fpn() -> Config:
@@ -68,7 +68,7 @@ def paa_x152_32x8d_dcn_fpn() -> Config:
 
 
 def paa_r50_fpn_centerness() -> Config:
-    """paa_r50_fpn with a centerness branch in place of the IoU branch."""
+    """paa_r50_fpn with centerness in place of IoU, as branch, in the score, and as weight of box losses as in ATSS."""
     return _with_centerness(paa_r50_fpn())
 
 
@@ -118,23 +118,28 @@ def max_iou_tiny() -> Config:
 
 
 def paa_tiny_centerness() -> Config:
-    """paa_tiny with a centerness branch in place of the IoU branch."""
+    """paa_tiny with centerness in place of IoU, as branch, in the score, and as weight of box losses."""
     return _with_centerness(paa_tiny())
 
 
-def _deformable(base: Config) -> Config:
+def _deformable(base: Config, stages: tuple[int, ...] = (3, 4, 5)) -> Config:
     assert isinstance(base.backbone, resnet.Config)
     assert isinstance(base.head, towers.Config)
     return replace(
         base,
-        backbone=replace(base.backbone, deformable=(3, 4, 5), modulated=True),
+        backbone=replace(base.backbone, deformable=stages, modulated=True),
         head=replace(base.head, deformable_last=True, modulated=True),
     )
 
 
 def _with_centerness(base: Config) -> Config:
     assert isinstance(base.post, standard.Config)
-    return replace(base, quality=centerness.Config(), post=replace(base.post, rank=product.Config(name="centerness")))
+    return replace(
+        base,
+        quality=centerness.Config(),
+        loc_weight="centerness",
+        post=replace(base.post, rank=product.Config(name="centerness")),
+    )
 
 
 def _atss(base: Config) -> Config:
@@ -144,7 +149,6 @@ def _atss(base: Config) -> Config:
         base,
         assigner=atss.Config(),
         loc_loss=giou.Config(weight=2.0),
-        loc_weight="centerness",
         post=replace(base.post, vote=None),
     )
 
