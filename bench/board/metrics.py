@@ -43,6 +43,7 @@ KNOWN = {
         _points("ARs", "AR of small objects"),
         _points("ARm", "AR of medium objects"),
         _points("ARl", "AR of large objects"),
+        *(_points(f"recall{t}", f"Recall at IoU .{t}") for t in (50, 60, 70, 75, 80, 90)),
         Metric(
             "pearson_iou_score", "ρ(IoU, score)", "Pearson correlation of score and true IoU", "quality", 1, wide=False
         ),

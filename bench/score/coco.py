@@ -15,6 +15,7 @@ NAMES = (
     *(f"AP{s}" for s in SHORT.values()),
     *(f"AR{m}" for m in MAX_DETECTIONS),
     *(f"AR{s}" for s in SHORT.values()),
+    *(f"recall{t}" for t in SINGLE_THRESHOLDS),
 )
 
 
@@ -33,6 +34,8 @@ def summarize(result: Accumulated, labels: list[int] | None = None) -> dict[str,
     for number, area in enumerate(AREAS):
         if area in SHORT:
             metrics[f"AR{SHORT[area]}"] = _mean(recall[..., number, -1])
+    for percent in SINGLE_THRESHOLDS:
+        metrics[f"recall{percent}"] = _mean(recall[threshold_index(percent), :, 0, -1])
     return metrics
 
 

@@ -38,12 +38,17 @@ def _readings() -> dict[str, _Reading]:
     found |= {f"AP{percent}": _Reading(False, row=threshold_index(percent)) for percent in SINGLE_THRESHOLDS}
     found |= {f"AP{short}": _Reading(False, area) for short, area in AREA_OF.items()}
     found |= {f"AR{limit}": _Reading(True, limit=limit) for limit in MAX_DETECTIONS}
-    return found | {f"AR{short}": _Reading(True, area) for short, area in AREA_OF.items()}
+    found |= {f"AR{short}": _Reading(True, area) for short, area in AREA_OF.items()}
+    return found | {f"recall{percent}": _Reading(True, row=threshold_index(percent)) for percent in SINGLE_THRESHOLDS}
 
 
 READINGS = _readings()
 LRP = ("oLRP", "oLRP_loc", "oLRP_fp", "oLRP_fn")
-VOC_READINGS = {name: reading for name, reading in READINGS.items() if not reading.recall and reading.area == "all"}
+VOC_READINGS = {
+    name: reading
+    for name, reading in READINGS.items()
+    if reading.area == "all" and (not reading.recall or reading.row is not None)
+}
 
 
 class Statistics:
@@ -95,7 +100,7 @@ class Statistics:
         key = reading.recall, reading.area, reading.limit
         if key not in tables:
             tables[key] = self._recall(judge, weights, reading.limit) if reading.recall else judge.ap(weights)
-        return _none_for_absent(mean_present(tables[key]))
+        return _none_for_absent(mean_present(tables[key] if reading.row is None else tables[key][reading.row]))
 
     def _recall(self, judge: WeightedAP, weights: np.ndarray, limit: int) -> np.ndarray:
         return judge.recall(weights, None if self._voc else limit)

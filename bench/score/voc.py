@@ -30,4 +30,5 @@ def evaluate_voc(
 
 def _named(table: np.ndarray, recall: np.ndarray) -> dict[str, float]:
     singles = {f"AP{percent}": mean_present(table[threshold_index(percent)]) for percent in SINGLE_THRESHOLDS}
-    return {"AP": mean_present(table), **singles, "AR": mean_present(recall) if recall.size else ABSENT}
+    recalls = {f"recall{percent}": mean_present(recall[threshold_index(percent)]) for percent in SINGLE_THRESHOLDS}
+    return {"AP": mean_present(table), **singles, "AR": mean_present(recall) if recall.size else ABSENT, **recalls}

@@ -6,7 +6,7 @@ from bench.study.study_file import Published
 from bench.track import record
 
 PERCENT = 100.0
-IN_PERCENT = re.compile(r"A[PR](\d+|[sml])?$")
+IN_PERCENT = re.compile(r"A[PR](\d+|[sml])?$|recall\d+$")
 """Metrics that papers print in percent."""
 
 

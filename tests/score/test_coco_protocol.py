@@ -1,9 +1,12 @@
 """COCO's protocol: the official numbers, and both engines and our own matches against each other."""
 
+import contextlib
+import io
 import json
 
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from bench.score.coco import NAMES
@@ -62,6 +65,23 @@ def test_engines_agree_on_every_number(seed):
     truth = random_truth(rng)
     found = random_detections(rng, truth)
     assert_same(evaluate(found, truth, engine="faster"), evaluate(found, truth, engine="reference"))
+
+
+@pytest.mark.parametrize("engine", ["faster", "reference"])
+def test_recall_at_an_iou_is_that_of_pycocotools(parity, engine):
+    """Read off the arrays that pycocotools leaves when it is used in its own way."""
+    data, results = parity / "instances_val2014_100.json", parity / "instances_val2014_fakebbox100_results.json"
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(data))
+        reference = COCOeval(truth, truth.loadRes(str(results)), "bbox")
+        reference.evaluate()
+        reference.accumulate()
+    recall = reference.eval["recall"][:, :, 0, 2]
+    metrics = evaluate_file(results, data, engine=engine).metrics
+    for percent in (50, 60, 70, 75, 80, 90):
+        row = recall[(percent - 50) // 5]
+        assert metrics[f"recall{percent}"] == pytest.approx(row[row > -1].mean(), abs=1e-12)
+    assert 1 > metrics["recall50"] > metrics["recall75"] > metrics["recall90"] > 0
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -80,13 +80,15 @@ def test_a_planned_row_is_skipped_until_its_variant_is_there(file: Path) -> None
 
 
 def test_published_rows_keep_their_footnotes_and_those_of_others(file: Path) -> None:
-    more = "ours: {AP: 40.1}}, others: {theirs: {fps: 7.5, seconds_per_image: 0.1}}, notes: {theirs: 2x schedule}}"
+    theirs = "{fps: 7.5, recall90: 18.7, seconds_per_image: 0.1}"
+    more = f"ours: {{AP: 40.1}}}}, others: {{theirs: {theirs}}}, notes: {{theirs: 2x schedule}}}}"
     file.write_text(STUDY.replace("ours: {AP: 40.1}}}", more))
     published = load_study(file).published
     assert published is not None
     told = {row.row: row for row in published_rows(published)}
     assert told["ours"].metrics == {"AP": pytest.approx(0.401)}
-    assert told["theirs"].metrics == {"fps": 7.5, "ms_per_image": pytest.approx(100)}
+    expected = {"fps": 7.5, "recall90": pytest.approx(0.187), "ms_per_image": pytest.approx(100)}
+    assert told["theirs"].metrics == expected
     assert told["theirs"].footnote == "2x schedule"
 
 
