@@ -1,7 +1,10 @@
 """Augmentation of a training image. All chance comes from (seed, epoch, row): not from workers, ranks or resumption."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 from torchvision.transforms.v2 import functional as colours
 
 from bench.data import sample as samples
@@ -20,15 +23,14 @@ def generator(seed: int, epoch: int, index: int) -> np.random.Generator:
 
 def augment(sample: Sample, config: InputConfig, chance: np.random.Generator) -> Sample:
     """The sample as training sees it. Boxes that end up thinner than a hundredth of a pixel are left out."""
-    size = int(chance.choice(config.min_size))
+    size = config.min_size[chance.integers(len(config.min_size))]
     mirrored = chance.random() < config.flip
     if config.augment == "ssd":
         sample = random_crop(zoom_out(distort_colours(sample, chance), chance), chance)
     if mirrored:
         sample = samples.flip(sample)
     sample = samples.resize(sample, *config.target_size(*sample.size, size))
-    width, height = (sample.boxes[:, 2:] - sample.boxes[:, :2]).T
-    thick = (width > 0.01) & (height > 0.01)
+    thick = (sample.boxes[:, 2:] - sample.boxes[:, :2]).min(axis=1) > 0.01
     return sample if thick.all() else sample.select(thick)
 
 
@@ -38,11 +40,15 @@ def distort_colours(sample: Sample, chance: np.random.Generator) -> Sample:
     steps = [(colours.adjust_brightness, 0.875, 1.125)]
     steps += [(colours.adjust_saturation, 0.5, 1.5), (colours.adjust_hue, -0.05, 0.05)]
     steps.insert(1 if early_contrast else 3, (colours.adjust_contrast, 0.5, 1.5))
-    pixels = sample.pixels
-    for change, low, high in steps:
-        if chance.random() < 0.5:
-            pixels = change(pixels, chance.uniform(low, high))
-    return Sample(pixels, sample.boxes, sample.labels, sample.area, sample.iscrowd, sample.masks)
+    changes = [(change, chance.uniform(low, high)) for change, low, high in steps if chance.random() < 0.5]
+
+    def paint() -> Tensor:
+        pixels = sample.paint()
+        for change, factor in changes:
+            pixels = change(pixels, factor)
+        return pixels
+
+    return replace(sample, paint=paint)
 
 
 def zoom_out(sample: Sample, chance: np.random.Generator) -> Sample:

@@ -2,15 +2,21 @@
 turning them into planes would cost as much as the resize itself.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import get_worker_info
 
+from bench.data.sample import Sample
 from detectors.images import ImageBatch
+
+Memory = Callable[[tuple[int, ...]], Tensor]
+"""Makes a uint8 tensor of a shape, with anything in it."""
+
+
+def fresh(shape: tuple[int, ...]) -> Tensor:
+    return torch.empty(shape, dtype=torch.uint8)
 
 
 def interleaved(pixels: Tensor) -> Tensor:
@@ -23,20 +29,25 @@ def resized(pixels: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(interleaved(pixels), size=(height, width), mode="bilinear", antialias=True)[0]
 
 
-def padded(images: Sequence[Tensor], multiple_of: int) -> ImageBatch:
-    """Images at the top left of slots of one size, with zeros around them."""
-    sizes = tuple((int(image.shape[-2]), int(image.shape[-1])) for image in images)
+def padded(samples: Sequence[Sample], multiple_of: int, memory: Memory = fresh) -> ImageBatch:
+    """The images of samples at the top left of slots of one size, with zeros around them."""
+    sizes = tuple(sample.size for sample in samples)
     height, width = (-(-max(size[side] for size in sizes) // multiple_of) * multiple_of for side in (0, 1))
-    pixels = _zeros((len(images), height, width, 3)).permute(0, 3, 1, 2)
-    for slot, image, (rows, columns) in zip(pixels, images, sizes, strict=True):
-        slot[:, :rows, :columns] = image
+    pixels = memory((len(samples), height, width, 3)).permute(0, 3, 1, 2)
+    for slot, sample in zip(pixels, samples, strict=True):
+        _lay(slot, sample.paint(), sample.size)
     return ImageBatch(pixels, sizes)
 
 
-def _zeros(shape: tuple[int, ...]) -> Tensor:
-    """In a worker process the batch is made in shared memory, which saves the copy that handing it over would take."""
-    if get_worker_info() is None:
-        return torch.zeros(shape, dtype=torch.uint8)
-    # New shared memory is zero.
-    storage = torch.UntypedStorage._new_shared(math.prod(shape))
-    return torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)
+def _lay(slot: Tensor, image: Tensor, size: tuple[int, int]) -> None:
+    rows, columns = size
+    place = slot[:, :rows, :columns]
+    if tuple(image.shape[-2:]) == size:
+        place.copy_(image)
+    elif columns == slot.shape[-1]:
+        # Nothing lies between the lines of such an image: the kernel can write where the pixels belong.
+        torch.ops.aten._upsample_bilinear2d_aa.out(interleaved(image), size, False, None, None, out=place[None])
+    else:
+        place.copy_(resized(image, rows, columns))
+    slot[:, rows:] = 0
+    slot[:, :rows, columns:] = 0

@@ -65,6 +65,13 @@ class InputConfig:
         scale = min(size / min(height, width), self.max_size / max(height, width))
         return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
 
+    def largest(self, height: int, width: int) -> tuple[int, int]:
+        """A (height, width) that no image of at most these sides exceeds after resizing."""
+        if self.mode == "as_is":
+            return height, width
+        side = max(self.min_size) if self.mode == "square" else self.max_size
+        return side, side
+
 
 @dataclass(frozen=True)
 class View:

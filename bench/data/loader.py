@@ -7,12 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from bench.data import sample as samples
 from bench.data.augment import augment, generator
-from bench.data.batch import padded
 from bench.data.input import InputConfig, View
+from bench.data.pipeline import Batching, batches, largest_batch
 from bench.data.sample import Sample
 from bench.data.sampler import Plan, TrainSampler
 from bench.data.store import Store
@@ -34,8 +33,9 @@ class TrainLoader:
         self, store: Store, config: InputConfig, sampler: TrainSampler, num_workers: int, pin_memory: bool
     ) -> None:
         self.sampler, self.epoch, self.number = sampler, 0, 0
-        self._data = _TrainData(store, config, sampler.seed)
-        self._options: tuple[int, bool] = (num_workers, pin_memory)
+        self._make = _TrainMaker(store, config, sampler.seed)
+        share = sampler.batch_size // sampler.world_size
+        self._how = Batching(largest_batch(store, [config], share), num_workers, pin_memory)
 
     def __len__(self) -> int:
         """Batches an epoch."""
@@ -43,7 +43,7 @@ class TrainLoader:
 
     def __iter__(self) -> Iterator[TrainBatch]:
         plans = self.sampler.plans(self.epoch, self.number)
-        for plan, images, arrays in _loader(self._data, _Endless(plans), *self._options):
+        for images, (plan, arrays) in batches(self._make, plans, self._how):
             self.epoch, self.number = plan.epoch, plan.number + 1
             yield images, [_tensors(target) for target in arrays], torch.tensor(plan.rows)
 
@@ -116,43 +116,47 @@ class EvalLoader:
         num_workers: int,
         pin_memory: bool,
     ) -> None:
-        self._data = _EvalData(store)
-        batches = [tuple(rows[i : i + batch_size]) for i in range(0, len(rows), batch_size)]
-        self._plans = [(batch, view) for batch in batches for view in views]
-        self._options: tuple[int, bool] = (num_workers, pin_memory)
+        self._make = _EvalMaker(store)
+        parts = [tuple(rows[i : i + batch_size]) for i in range(0, len(rows), batch_size)]
+        self._plans = [(part, view) for part in parts for view in views]
+        largest = largest_batch(store, [view.input for view in views], batch_size)
+        self._how = Batching(largest, num_workers, pin_memory)
 
     def __len__(self) -> int:
         return len(self._plans)
 
     def __iter__(self) -> Iterator[EvalBatch]:
-        for images, scales, rows in _loader(self._data, self._plans, *self._options):
+        for images, (rows, scales) in batches(self._make, self._plans, self._how):
             yield images, torch.from_numpy(scales), torch.tensor(rows)
 
 
-class _TrainData(Dataset[Any]):
-    """Makes whole batches, so that a worker hands over one padded tensor and plain arrays."""
+class _TrainMaker:
+    """Makes the samples of training batches."""
 
     def __init__(self, store: Store, config: InputConfig, seed: int) -> None:
         self.store, self.config, self.seed = store, config, seed
 
-    def __getitem__(self, plan: Plan) -> tuple[Plan, ImageBatch, list[dict[str, Any]]]:
+    def __call__(self, plan: Plan) -> tuple[list[Sample], int, tuple[Plan, list[dict[str, Any]]]]:
         made = [
             augment(samples.load(self.store, row, self.config), self.config, generator(self.seed, plan.epoch, row))
             for row in plan.rows
         ]
-        images = padded([sample.pixels for sample in made], self.config.multiple_of)
-        return plan, images, [_target(sample) for sample in made]
+        return made, self.config.multiple_of, (plan, [_target(sample) for sample in made])
 
 
-class _EvalData(Dataset[Any]):
+class _EvalMaker:
+    """Makes the samples of evaluation batches, and what brings their boxes back."""
+
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def __getitem__(self, plan: tuple[tuple[int, ...], View]) -> tuple[ImageBatch, NDArray[np.float32], Sequence[int]]:
+    def __call__(
+        self, plan: tuple[tuple[int, ...], View]
+    ) -> tuple[list[Sample], int, tuple[Sequence[int], NDArray[np.float32]]]:
         rows, view = plan
         seen = [_seen(samples.load(self.store, row, view.input), view) for row in rows]
-        images = padded([sample.pixels for sample, _ in seen], view.input.multiple_of)
-        return images, np.array([scale for _, scale in seen], np.float32), rows
+        scales = np.array([scale for _, scale in seen], np.float32)
+        return [sample for sample, _ in seen], view.input.multiple_of, (rows, scales)
 
 
 def _seen(sample: Sample, view: View) -> tuple[Sample, tuple[float, float]]:
@@ -160,27 +164,6 @@ def _seen(sample: Sample, view: View) -> tuple[Sample, tuple[float, float]]:
     height, width = view.input.target_size(*sample.size, view.input.eval_size())
     scale = (width / sample.size[1], height / sample.size[0])
     return samples.resize(samples.flip(sample) if view.mirrored else sample, height, width), scale
-
-
-class _Endless:
-    """Plans as a sampler that no one asks for its length."""
-
-    def __init__(self, plans: Iterator[Plan]) -> None:
-        self.plans = plans
-
-    def __iter__(self) -> Iterator[Plan]:
-        return self.plans
-
-
-def _loader(data: Dataset[Any], plans: Any, num_workers: int, pin_memory: bool) -> Any:
-    return DataLoader(
-        data, batch_size=None, sampler=plans, num_workers=num_workers, pin_memory=pin_memory, collate_fn=_as_it_is
-    )
-
-
-def _as_it_is(batch: Any) -> Any:
-    """Without batching, torch's own collation would turn the arrays into tensors one by one."""
-    return batch
 
 
 def _target(sample: Sample) -> dict[str, Any]:

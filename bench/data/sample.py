@@ -1,5 +1,6 @@
 """An image and its objects on their way to a batch, and the geometry that moves both."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +11,6 @@ from pycocotools import mask as rle
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.data.batch import resized
 from bench.data.decode import decode
 from bench.data.input import InputConfig
 from bench.data.row import Annotations
@@ -19,19 +19,19 @@ from bench.data.store import Store
 
 @dataclass(frozen=True)
 class Sample:
-    """`pixels` [3, H, W] uint8; one entry an object in all the others; `masks` [G, H, W] uint8 where asked for."""
+    """`paint` makes the pixels [3, H, W] uint8, last of all: so one decoded image at a time lies in the cache.
+    The batch resizes them to `size` (height and width) if they are of another.
 
-    pixels: Tensor
+    One entry an object in all the others, in the frame of `size`; `masks` [G, H, W] uint8 where asked for.
+    """
+
+    paint: Callable[[], Tensor]
+    size: tuple[int, int]
     boxes: NDArray[np.float32]
     labels: NDArray[np.int64]
     area: NDArray[np.float64]
     iscrowd: NDArray[np.bool_]
     masks: Tensor | None = None
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width."""
-        return int(self.pixels.shape[-2]), int(self.pixels.shape[-1])
 
     def select(self, keep: NDArray[Any]) -> "Sample":
         """Only some of the objects."""
@@ -49,10 +49,14 @@ class Sample:
 def load(store: Store, index: int, config: InputConfig) -> Sample:
     """A row of a store as a sample of its full size."""
     found = store.annotations(index)
-    pixels = decode(store.image(index), found.orientation, where=f"{store.path.name}: {found.source_id}")
     ignored = found.difficult if config.difficult != "use" else np.zeros_like(found.difficult)
     masks = decode_masks(found) if config.masks else None
-    sample = Sample(pixels, found.boxes, found.labels, found.area, found.iscrowd | ignored, masks)
+
+    def paint() -> Tensor:
+        return decode(store.image(index), found.orientation, where=f"{store.path.name}: {found.source_id}")
+
+    size = (found.height, found.width)
+    sample = Sample(paint, size, found.boxes, found.labels, found.area, found.iscrowd | ignored, masks)
     return sample.select(~found.difficult) if config.difficult == "drop" else sample
 
 
@@ -70,11 +74,11 @@ def flip(sample: Sample) -> Sample:
     boxes = sample.boxes.copy()
     boxes[:, [0, 2]] = sample.size[1] - sample.boxes[:, [2, 0]]
     masks = sample.masks.flip(-1) if sample.masks is not None else None
-    return replace(sample, pixels=sample.pixels.flip(-1), boxes=boxes, masks=masks)
+    return replace(sample, paint=lambda: sample.paint().flip(-1), boxes=boxes, masks=masks)
 
 
 def resize(sample: Sample, height: int, width: int) -> Sample:
-    """Bilinear with antialiasing for pixels, nearest for masks."""
+    """Masks at once, by their nearest pixels. The image waits for its batch, where it is resized to its place."""
     if (height, width) == sample.size:
         return sample
     x, y = width / sample.size[1], height / sample.size[0]
@@ -86,9 +90,7 @@ def resize(sample: Sample, height: int, width: int) -> Sample:
             else masks.new_zeros((0, height, width))
         )
     boxes = sample.boxes * np.array([x, y, x, y], np.float32)
-    return replace(
-        sample, pixels=resized(sample.pixels, height, width), boxes=boxes, area=sample.area * (x * y), masks=masks
-    )
+    return replace(sample, size=(height, width), boxes=boxes, area=sample.area * (x * y), masks=masks)
 
 
 def crop(sample: Sample, window: NDArray[np.int64], keep: NDArray[np.bool_]) -> Sample:
@@ -98,15 +100,21 @@ def crop(sample: Sample, window: NDArray[np.int64], keep: NDArray[np.bool_]) -> 
     corner, limits = np.array([x1, y1] * 2, np.float32), np.array([x2 - x1, y2 - y1] * 2, np.float32)
     boxes = np.clip(inside.boxes - corner, 0, limits)
     masks = inside.masks[:, y1:y2, x1:x2] if inside.masks is not None else None
-    return replace(inside, pixels=sample.pixels[:, y1:y2, x1:x2], boxes=boxes, masks=masks)
+    size = (y2 - y1, x2 - x1)
+    return replace(inside, paint=lambda: sample.paint()[:, y1:y2, x1:x2], size=size, boxes=boxes, masks=masks)
 
 
 def pad(sample: Sample, left: int, top: int, height: int, width: int, fill: tuple[int, int, int]) -> Sample:
     """Lays a sample on a larger canvas of one colour."""
     rows, columns = sample.size
-    pixels = torch.tensor(fill, dtype=torch.uint8)[:, None, None].repeat(1, height, width)
-    pixels[:, top : top + rows, left : left + columns] = sample.pixels
+
+    def paint() -> Tensor:
+        pixels = torch.tensor(fill, dtype=torch.uint8)[:, None, None].repeat(1, height, width)
+        pixels[:, top : top + rows, left : left + columns] = sample.paint()
+        return pixels
+
     masks = sample.masks
     if masks is not None:
         masks = F.pad(masks, (left, width - left - columns, top, height - top - rows))
-    return replace(sample, pixels=pixels, boxes=sample.boxes + np.array([left, top] * 2, np.float32), masks=masks)
+    boxes = sample.boxes + np.array([left, top] * 2, np.float32)
+    return replace(sample, paint=paint, size=(height, width), boxes=boxes, masks=masks)

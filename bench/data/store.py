@@ -23,26 +23,27 @@ class Batch:
     """A record batch with its list columns as numpy views: reading a row copies nothing but the row."""
 
     def __init__(self, batch: pa.RecordBatch) -> None:
-        self.batch = batch
+        self.images, self.source_ids, self.masks = (batch.column(name) for name in ("image", "source_id", "masks"))
         self.offsets = batch.column("labels").offsets.to_numpy()
         self.values = {name: list_values(batch, name) for name in ("boxes", "labels", "area", *FLAGS)}
         self.scalars = {name: batch.column(name).to_numpy() for name in ("image_id", "width", "height", "orientation")}
 
     def fields(self, slot: int) -> dict[str, Any]:
         """All fields of a row but its index and its image."""
-        own = slice(self.offsets[slot] - self.offsets[0], self.offsets[slot + 1] - self.offsets[0])
+        first = self.offsets[0]
+        own = slice(self.offsets[slot] - first, self.offsets[slot + 1] - first)
         return {
             **{name: int(values[slot]) for name, values in self.scalars.items()},
-            "source_id": self.batch.column("source_id")[slot].as_py(),
+            "source_id": self.source_ids[slot].as_py(),
             "boxes": self.values["boxes"][own].copy(),
             "labels": self.values["labels"][own].astype(np.int64),
             "area": self.values["area"][own].copy(),
             **{flag: self.values[flag][own].astype(bool) for flag in FLAGS},
-            "masks": self.batch.column("masks")[slot].as_py(),
+            "masks": self.masks[slot].as_py(),
         }
 
     def image(self, slot: int) -> pa.Buffer:
-        return self.batch.column("image")[slot].as_buffer()
+        return self.images[slot].as_buffer()
 
 
 class ShardReader:

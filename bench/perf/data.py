@@ -37,6 +37,8 @@ from bench.perf.harness import Case, close
 WIDTH, HEIGHT, SHORT, LONG = 640, 480, 600, 1000
 IMAGES = 64
 BATCH = 4
+EPOCHS = 8
+"""Of one measurement: loader processes start once in it, as they do in a training."""
 CONVERTED = 2048
 MANY_ROWS = 1_000_000
 INPUT = InputConfig(min_size=(SHORT,), max_size=LONG, flip=0.0, group_by_aspect=False, skip_empty=False)
@@ -67,35 +69,38 @@ def _reading(store: Store, root: Path) -> Iterator[Case]:
         for name, transforms, tolerance in ways:
             yield Case(
                 f"decode, resize, batch; {workers} workers; {name}",
-                ours=partial(ours, store, workers),
-                peer=torchvision_side(root, transforms, store, workers),
+                ours=partial(ours, store, workers, EPOCHS),
+                peer=torchvision_side(root, transforms, store, workers, EPOCHS),
                 peer_name="torchvision CocoDetection + DataLoader",
                 agree=partial(close, tolerance=tolerance or 1e-5),
-                items=IMAGES,
+                items=IMAGES * EPOCHS,
                 unit="image",
             )
 
 
-def ours(store: Store, workers: int) -> dict[str, torch.Tensor]:
-    """One epoch; the last batch is the output to compare."""
+def ours(store: Store, workers: int, epochs: int = 1) -> dict[str, torch.Tensor]:
+    """Some epochs; the last batch is the output to compare."""
     loader = train_loader(store, INPUT, batch_size=BATCH, seed=0, num_workers=workers)
-    last = deque(islice(loader, len(loader)), maxlen=1).pop()
+    last = deque(islice(loader, len(loader) * epochs), maxlen=1).pop()
     return {"pixels": last[0].pixels, "boxes": torch.cat([target["boxes"] for target in last[1]])}
 
 
-def torchvision_side(root: Path, transforms: Any, store: Store, workers: int) -> Callable[[], dict[str, torch.Tensor]]:
+def torchvision_side(
+    root: Path, transforms: Any, store: Store, workers: int, epochs: int = 1
+) -> Callable[[], dict[str, torch.Tensor]]:
     """The peer as its documentation builds it, in our order, padded by torchvision's own batching."""
     with contextlib.redirect_stdout(io.StringIO()):
         data = CocoDetection(root / "train", root / "annotations/instances_train.json", transforms=transforms)
     wrapped = wrap_dataset_for_transforms_v2(data, target_keys=("boxes", "labels"))
-    order = train_loader(store, INPUT, batch_size=BATCH, seed=0).sampler.order(0).tolist()
+    sampler = train_loader(store, INPUT, batch_size=BATCH, seed=0).sampler
+    order = [batch for epoch in range(epochs) for batch in sampler.order(epoch).tolist()]
 
-    def epoch() -> dict[str, torch.Tensor]:
+    def read() -> dict[str, torch.Tensor]:
         loader = DataLoader(wrapped, batch_sampler=order, num_workers=workers, collate_fn=_padded)
         last = deque(loader, maxlen=1).pop()
         return {"pixels": last[0], "boxes": torch.cat([torch.Tensor(target["boxes"]) for target in last[1]])}
 
-    return epoch
+    return read
 
 
 def _padded(samples: list[tuple[Any, dict[str, Any]]]) -> tuple[torch.Tensor, list[dict[str, Any]]]:
@@ -109,16 +114,16 @@ def _share(store: Store) -> Case:
     encoded = [torch.frombuffer(bytearray(store.row(i).image), dtype=torch.uint8) for i in range(len(store))]
 
     def kernels() -> None:
-        for image in encoded:
+        for image in encoded * EPOCHS:
             pixels = decode_jpeg(image, mode=ImageReadMode.RGB)
             resized(pixels, SHORT, WIDTH * SHORT // HEIGHT)
 
     return Case(
         "share of libjpeg and resize in reading",
-        ours=partial(ours, store, 0),
+        ours=partial(ours, store, 0, EPOCHS),
         peer=kernels,
         peer_name="decode_jpeg + interpolate alone",
-        items=IMAGES,
+        items=IMAGES * EPOCHS,
         unit="image",
         note="the ratio is the share; 1 would be no overhead at all",
     )

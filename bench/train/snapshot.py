@@ -40,7 +40,7 @@ class Camera:
         self.size = whole.size
         sample = samples.resize(whole, *input.target_size(*whole.size, input.eval_size()))
         self.scale = np.array([sample.size[1] / whole.size[1], sample.size[0] / whole.size[0]] * 2, np.float32)
-        self.images = padded([sample.pixels], input.multiple_of)
+        self.images = padded([sample], input.multiple_of)
         self.target = {
             "boxes": torch.from_numpy(sample.boxes),
             "labels": torch.from_numpy(sample.labels),
