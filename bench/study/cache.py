@@ -32,6 +32,9 @@ class StepCache:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
+    def folders_of_needs(self, step: Step) -> list[str]:
+        return [str(self.root / "steps" / name) for name in step.needs]
+
     def done(self, step: Step) -> bool:
         return (self.root / "steps" / step.name / RESULT).is_file()
 

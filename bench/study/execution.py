@@ -41,14 +41,19 @@ class Execution:
         self._tasks: dict[Any, Step] = {}
         self._trainings = Trainings([], cache, workers)
         self.states = [CellState(cell.title) for cell in plan]
-        self._settle()
-        for state in self.states:
+        for cell, state in zip(plan, self.states, strict=True):
+            self._look_at(cell, state)
             state.cached = state.finished
 
     @property
     def missing(self) -> list[Step]:
         """Steps that have to run."""
         return [step for name, step in self.steps.items() if name not in self.done]
+
+    def tell_cached(self) -> None:
+        for cell, state in zip(self.plan, self.states, strict=True):
+            if state.finished:
+                self._finished(cell, state)
 
     def run(self, live: LiveTable) -> None:
         """Blocks until every cell has ended; must be called inside a Ray session."""
@@ -92,7 +97,7 @@ class Execution:
 
         # No CPU is asked for: these steps are short, and waiting behind trainings would hold back a row.
         remote = ray.remote(num_cpus=0, num_gpus=self.workers.gpus, max_retries=2)(do_step)
-        self._tasks[remote.remote(step, self._folder(step), self._folders_of_needs(step))] = step
+        self._tasks[remote.remote(step, str(self.cache.folder(step)), self.cache.folders_of_needs(step))] = step
 
     def _ours(self, step: Step) -> bool:
         """Whether this run is to do a step: nobody else is at it, and nobody has done it since we looked."""
@@ -152,6 +157,8 @@ class Execution:
                 return
             state.fraction += SHARE[step.kind]
         state.status, state.note = "done", ""
+        if cell.row.stops_early:
+            state.status, state.reason = "stopped", f"after {cell.row.recipe.train.until:.0%} of its training"
         state.metrics = self._metrics(cell)
 
     def _metrics(self, cell: Cell) -> dict[str, float]:
@@ -160,9 +167,3 @@ class Execution:
         costs = {name: train[name] for name in ("gpu_hours", "wall_hours")}
         memory = {"memory_gb": train["peak_memory_mb"] / 2**10}
         return {**{k: v for k, v in score["metrics"].items() if v != ABSENT}, **predict["cost"], **costs, **memory}
-
-    def _folder(self, step: Step) -> str:
-        return str(self.cache.folder(step))
-
-    def _folders_of_needs(self, step: Step) -> list[str]:
-        return [self._folder(self.steps[name]) for name in step.needs]

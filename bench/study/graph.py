@@ -68,6 +68,8 @@ class Cell:
     row: Row
     seed: int
     steps: tuple[Step, Step, Step]
+    earlier: tuple[Step, ...] = ()
+    """The trainings that its own goes on from."""
 
     @property
     def title(self) -> str:
@@ -85,7 +87,7 @@ def cells(study: Study, splits: dict[str, Splits]) -> list[Cell]:
 
 def unique_steps(plan: Sequence[Cell]) -> Iterator[Step]:
     """Every step once, each after those it needs."""
-    yield from {step.name: step for cell in plan for step in cell.steps}.values()
+    yield from {step.name: step for cell in plan for step in (*cell.earlier, *cell.steps)}.values()
 
 
 def data_digest(row: Row) -> str:
@@ -94,7 +96,41 @@ def data_digest(row: Row) -> str:
 
 def _cell(study: Study, row: Row, seed: int, data: Splits) -> Cell:
     recipe = row.recipe
-    job = Job(
+    *earlier, train = _trainings(row, seed, data)
+    job = train.work
+    prediction = Prediction(store=data.val, job=job)
+    before_post = {name: part for name, part in to_tree(recipe.detector).items() if name != "post"}
+    predict = _step("predict", [data.val_fingerprint, recipe.input, before_post], (train.name,), prediction)
+    scoring = Scoring(store=data.val, post=recipe.detector.post, protocol=study.protocol)
+    score = _step("score", [scoring.post, scoring.protocol], (predict.name,), scoring)
+    return Cell(row, seed, (train, predict, score), tuple(earlier))
+
+
+def _trainings(row: Row, seed: int, data: Splits) -> list[Step]:
+    """The training of a row, after those that it goes on from.
+
+    On the same course it does not matter where a training paused: one that goes on is the same work as one that does
+    all of it. Only changes of the course are part of its identity.
+    """
+    chain = [row]
+    while (before := chain[0].after) is not None:
+        chain.insert(0, before)
+    steps: list[Step] = []
+    courses: list[tuple[str, float]] = []
+    for one in chain:
+        job = _job(one, seed, data)
+        course, until = job.digest(data.train_fingerprint), job.train.until
+        if courses and courses[-1][0] == course:
+            courses.pop()
+        courses.append((course, until))
+        needs = (steps[-1].name,) if steps else ()
+        steps.append(Step("train", digest("train", VERSIONS["train"], courses), needs, job))
+    return steps
+
+
+def _job(row: Row, seed: int, data: Splits) -> Job:
+    recipe = row.recipe
+    return Job(
         detector=recipe.detector,
         num_classes=data.num_classes,
         store=data.train,
@@ -103,13 +139,6 @@ def _cell(study: Study, row: Row, seed: int, data: Splits) -> Cell:
         seed=seed,
         out="",
     )
-    train = _step("train", [job.digest(data.train_fingerprint)], (), job)
-    prediction = Prediction(store=data.val, job=job)
-    before_post = {name: part for name, part in to_tree(recipe.detector).items() if name != "post"}
-    predict = _step("predict", [data.val_fingerprint, recipe.input, before_post], (train.name,), prediction)
-    scoring = Scoring(store=data.val, post=recipe.detector.post, protocol=study.protocol)
-    score = _step("score", [scoring.post, scoring.protocol], (predict.name,), scoring)
-    return Cell(row, seed, (train, predict, score))
 
 
 def _step(kind: Kind, identity: list[Any], needs: tuple[str, ...], work: Any) -> Step:

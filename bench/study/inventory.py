@@ -42,7 +42,7 @@ def note_users(root: Path, study: str, plan: Sequence[Cell]) -> None:
     """Writes down beside each step who asked for it; the file's age is the age of the last new asker."""
     users: dict[Path, set[str]] = {}
     for cell in plan:
-        for step in cell.steps:
+        for step in (*cell.earlier, *cell.steps):
             users.setdefault(root / "steps" / step.name, set()).add(f"{study}: {cell.row.name}")
     for folder, names in users.items():
         known = set(read_json(folder / USERS).get("users", []))

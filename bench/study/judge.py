@@ -16,9 +16,9 @@ from bench.study.state import CellState
 from bench.study.work import CURVES
 
 
-def verdicts(study: Study, plan: Sequence[Cell], states: Sequence[CellState], cache: StepCache) -> list[Verdict]:
+def verdicts(study: Study, ended: Sequence[tuple[Cell, CellState]], cache: StepCache) -> list[Verdict]:
     """One verdict a claim; a claim about rows that did not finish is undecided, and says so."""
-    table = _table(plan, states, cache)
+    table = _table(ended, cache)
     return [_verdict(claim, table) for claim in study.claims]
 
 
@@ -37,10 +37,10 @@ def _verdict(claim: str, table: Table) -> Verdict:
         return Verdict(claim, "undecided", (), str(error))
 
 
-def _table(plan: Sequence[Cell], states: Sequence[CellState], cache: StepCache) -> Table:
+def _table(ended: Sequence[tuple[Cell, CellState]], cache: StepCache) -> Table:
     done: dict[str, list[Cell]] = defaultdict(list)
     metrics: dict[str, list[dict[str, float]]] = defaultdict(list)
-    for cell, state in zip(plan, states, strict=True):
+    for cell, state in ended:
         if state.status == "done":
             done[cell.row.name].append(cell)
             metrics[cell.row.name].append(state.metrics)

@@ -12,7 +12,14 @@ from rich.table import Table
 from bench.study.state import CellState
 
 PLAIN_EVERY_SECONDS = 15.0
-COLOURS = {"done": "green", "failed": "red", "interrupted": "yellow", "skipped": "yellow", "waiting": "dim"}
+COLOURS = {
+    "done": "green",
+    "failed": "red",
+    "interrupted": "yellow",
+    "stopped": "blue",
+    "skipped": "yellow",
+    "waiting": "dim",
+}
 
 
 class LiveTable:

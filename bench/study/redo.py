@@ -30,7 +30,7 @@ def command(study: Study, row: Row) -> str:
     words = ["locbench", "run", study.name if comes_along else str(study.file)]
     if study.profile != FULL:
         words += ["--profile", study.profile]
-    words += ["--rows", row.name, "--seeds", str(len(study.seeds))]
+    words += ["--rows", row.trial_of or row.name, "--seeds", str(len(study.seeds))]
     for setting in study.overrides:
         words += ["--set", f"{'.'.join(setting.path)}={json.dumps(setting.value)}"]
     return shlex.join(words)

@@ -24,6 +24,9 @@ from bench.train.workers import Workers
 
 TIDY_UP = "finished rows are kept; the same command goes on from there"
 
+Ended = dict[str, tuple[Cell, CellState]]
+"""By title the cells that have ended, each as it ended last: a search takes some of its rows further."""
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -55,43 +58,43 @@ def run_study(
 ) -> Finished:
     """Does what is missing of a study and leaves its record; KeyboardInterrupt leaves it well, too."""
     cache = StepCache(storage, Remote(remote) if remote else None)
-    plan: list[Cell] = []
-    states: list[CellState] = []
+    ended: Ended = {}
     splits: dict[str, Splits] = {}
     with (
         Tracker(tracking, cache.root) as tracker,
         Recorder(tracker, study, cache, splits) as recorder,
         Cluster(address) as cluster,
     ):
-        for rows in _rounds(study, plan, states):
+        for rows in _rounds(study, ended):
             part = replace(study, rows=rows)
             splits |= prepared_data(part, cache.root)
-            cells_of_round = cells(part, splits)
-            recorder.open(cells_of_round)
-            execution = Execution(cells_of_round, cache, workers, recorder.finished)
+            plan = cells(part, splits)
+            execution = Execution(plan, cache, workers, recorder.finished)
             if execution.missing:
+                recorder.open(plan)
                 _execute(execution, study, cluster)
-            note_users(cache.root, f"{study.name} ({study.profile})", cells_of_round)
-            plan += cells_of_round
-            states += execution.states
-        judged = verdicts(study, plan, states, cache)
+            note_users(cache.root, f"{study.name} ({study.profile})", plan)
+            ended |= {cell.title: (cell, state) for cell, state in zip(plan, execution.states, strict=True)}
+        recorder.tell(ended.values())
+        judged = verdicts(study, list(ended.values()), cache)
         tracker.judge(study.name, study.profile, [as_record(verdict) for verdict in judged])
-    return Finished(study, tuple(states))
+    return Finished(study, tuple(state for _, state in ended.values()))
 
 
-def _rounds(study: Study, plan: list[Cell], states: list[CellState]) -> Iterator[tuple[Row, ...]]:
+def _rounds(study: Study, ended: Ended) -> Iterator[tuple[Row, ...]]:
     """The study's rows, then those that its search makes of what is known by then."""
     yield study.rows
-    while study.searching and (rows := study.searching.next(_results(plan, states))):
+    while study.searching and (rows := study.searching.next(_results(ended))):
         yield rows
 
 
-def _results(plan: Sequence[Cell], states: Sequence[CellState]) -> dict[str, dict[str, float] | None]:
+def _results(ended: Ended) -> dict[str, dict[str, float] | None]:
     """Metrics of each row, means over its seeds; None where one of them did not come to an end."""
     rows: dict[str, list[CellState]] = {}
-    for cell, state in zip(plan, states, strict=True):
+    for cell, state in ended.values():
         rows.setdefault(cell.row.name, []).append(state)
-    return {name: _mean(own) if all(state.status == "done" for state in own) else None for name, own in rows.items()}
+    scored = {name: all(state.status in ("done", "stopped") for state in own) for name, own in rows.items()}
+    return {name: _mean(own) if scored[name] else None for name, own in rows.items()}
 
 
 def _mean(states: Sequence[CellState]) -> dict[str, float]:
@@ -122,6 +125,7 @@ class Cluster:
 
 def _execute(execution: Execution, study: Study, cluster: Cluster) -> None:
     live = LiveTable(f"{study.name}: {study.title}", execution.states)
+    execution.tell_cached()
     try:
         execution.workers.check_fits(cluster.session())
         execution.run(live)

@@ -14,7 +14,8 @@ from bench.data.formats import DataConfig
 from bench.data.input import InputConfig
 from bench.errors import UserError
 from bench.study.profiles import FULL, RECIPE_KEYS, Profile, load_profile, recipe_settings
-from bench.study.search import Search, Values, label
+from bench.study.search.settings import Search
+from bench.study.search.trial import Told, Trial
 from bench.study.study_file import WORDS, Published, RowWords, StudyFile, read_study_file, row_words
 from bench.train.config import TrainConfig
 from detectors import zoo
@@ -41,6 +42,14 @@ class Row:
     recipe: Recipe
     about: str = ""
     published: dict[str, float] = field(default_factory=dict)
+    trial_of: str = ""
+    """The row whose settings are searched."""
+    after: "Row | None" = None
+    """What its training goes on from."""
+
+    @property
+    def stops_early(self) -> bool:
+        return self.recipe.train.until < 1
 
     @property
     def tree(self) -> dict[str, Any]:
@@ -82,16 +91,20 @@ class Study:
 class Searching:
     """The rows that a search makes of one row, round by round."""
 
-    def __init__(self, search: Search, make: Callable[[Values], Row]) -> None:
-        self.proposed: list[tuple[Values, Row]] = []
+    def __init__(self, search: Search, make: Callable[[Trial, Row | None], Row]) -> None:
         self._searcher, self._make = search.searcher(), make
+        self._told: list[Told] = []
+        self._rows: list[Row] = []
+        self._open: list[Trial] = []
 
     def next(self, results: Mapping[str, Mapping[str, float] | None]) -> tuple[Row, ...]:
         """Rows to run after these results by row name; none when the search is over."""
-        told = [(values, results.get(row.name)) for values, row in self.proposed]
-        new = [(values, self._make(values)) for values in self._searcher.next(told)]
-        self.proposed += new
-        return tuple(row for _, row in new)
+        rows = self._rows[len(self._told) :]
+        self._told += [(trial, results.get(row.name)) for trial, row in zip(self._open, rows, strict=True)]
+        self._open = self._searcher.next(self._told)
+        new = [self._make(trial, None if trial.after is None else self._rows[trial.after]) for trial in self._open]
+        self._rows += new
+        return tuple(new)
 
 
 def load_study(
@@ -155,11 +168,12 @@ class _RowMaker:
             return None
         return Searching(search, partial(self._trial, search.row))
 
-    def _trial(self, name: str, values: Values) -> Row:
+    def _trial(self, name: str, trial: Trial, after: Row | None) -> Row:
         where = self.document.where(("search", "space"))
+        values = trial.values | ({"train.until": trial.until} if trial.until < 1 else {})
         row = self.row(name, tuple(Setting(tuple(key.split(".")), value, where) for key, value in values.items()))
         assert isinstance(row, Row)
-        return replace(row, name=f"{name} {label(values)}", published={})
+        return replace(row, name=f"{name} {trial.label}", published={}, trial_of=name, after=after)
 
     def row(self, name: str, tried: tuple[Setting, ...] = ()) -> Row | Skipped:
         words = row_words(self.document, self.content, name)

@@ -10,7 +10,7 @@ from bench.config.tree import ConfigError, from_tree
 from bench.config.yaml_file import Document, KeyPath, read_yaml
 from bench.errors import UserError
 from bench.score.claims_language import parse
-from bench.study.search import Search
+from bench.study.search.settings import Search
 from detectors.config import Count
 
 

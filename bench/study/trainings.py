@@ -21,6 +21,9 @@ from bench.train.workers import Workers
 WATCHING = {"CPU": 0, "node:__internal_head__": 0.001}
 """What a trial asks for that only watches its workers: no CPU, but a bundle of CPU 0 alone is refused."""
 
+Work = tuple[Step, str, list[str]]
+"""A training, its folder, and the folder of the one that it goes on from."""
+
 
 class Trainings:
     """Runs the tuner in a thread, so that what follows a training need not wait for the others."""
@@ -63,12 +66,13 @@ class Trainings:
 
     def _run(self, steps: list[Step]) -> None:
         try:
-            _tune([(step, str(self.cache.folder(step))) for step in steps], self.workers)
+            work = [(step, str(self.cache.folder(step)), self.cache.folders_of_needs(step)) for step in steps]
+            _tune(work, self.workers)
         except BaseException as error:
             self._crash = f"Ray Tune: {error}".splitlines()[0]
 
 
-def _tune(work: list[tuple[Step, str]], workers: Workers) -> None:
+def _tune(work: list[Work], workers: Workers) -> None:
     import ray
     from ray import tune
 
@@ -109,10 +113,10 @@ def concurrent_trials(cluster: dict[str, float], workers: Workers) -> int:
     return max(1, int(min(fits)))
 
 
-def _trial(config: dict[str, Any], work: list[tuple[Step, str]], workers: Workers) -> None:
-    step, folder = work[config["index"]]
+def _trial(config: dict[str, Any], work: list[Work], workers: Workers) -> None:
+    step, folder, before = work[config["index"]]
     try:
-        train_step(step.work, Path(folder), workers)
+        train_step(step.work, Path(folder), workers, [Path(one) for one in before])
     except Exception as error:
         (Path(folder) / TRACEBACK).write_text(traceback.format_exc())
         (Path(folder) / ERROR).write_text(reason_of(error) + "\n")

@@ -27,8 +27,9 @@ class Watch:
 
     def __init__(self, folder: Path, store: Store, job: Job) -> None:
         self.folder = folder
-        self.total = job.train.total_iterations(max(1, len(store) // job.train.batch_size))
-        self.curve_every = max(1, self.total // CURVE_POINTS)
+        total = job.train.total_iterations(max(1, len(store) // job.train.batch_size))
+        self.end = job.train.last_iteration(total)
+        self.curve_every = max(1, total // CURVE_POINTS)
         self._said = 0.0
 
     def __call__(self, record: StepRecord) -> None:
@@ -43,7 +44,7 @@ class Watch:
         if now - self._said >= EVERY_SECONDS:
             self._said = now
             note = f"step {record.iteration}, loss {record.total:.3f}, {record.images_per_second:.0f} images/s"
-            fraction = min(1.0, record.iteration / self.total)
+            fraction = min(1.0, record.iteration / self.end)
             write_json(self.folder / PROGRESS, {"fraction": fraction, "note": note})
 
 

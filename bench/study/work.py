@@ -1,6 +1,7 @@
 """What a step does, in whatever process it runs: train, predict, score. Its folder holds what it leaves."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
@@ -11,19 +12,21 @@ from torch import Tensor
 from bench.config.tree import to_tree
 from bench.data.loader import eval_loader
 from bench.data.store import Store
+from bench.score.candidates import Candidates
 from bench.score.detections import Detections
 from bench.score.detections_file import write_parquet
 from bench.score.evaluate import evaluate
+from bench.score.ground_truth import GroundTruth
 from bench.score.pictures.gallery import gallery
 from bench.score.pictures.report import draw, images_of_store
 from bench.score.raw_file import RawFile, RawHeader, RawWriter
 from bench.score.scores import Scores
 from bench.score.summary import summary
-from bench.study.album import Album, draw_album
+from bench.study.album import SEEN, SNAPSHOTS, Album, draw_album
 from bench.study.cache import finish, write_json
 from bench.study.graph import Prediction, Scoring, Step
 from bench.study.provenance import leave_provenance
-from bench.study.watch import Surroundings, Watch
+from bench.study.watch import CURVE, Surroundings, Watch
 from bench.train.cost import latency, operations, size_of
 from bench.train.job import CHECKPOINTS, Job, train
 from bench.train.loop import Hooks
@@ -43,9 +46,11 @@ POST_BATCH = 64
 TIMED_IMAGES = 20
 
 
-def train_step(job: Job, folder: Path, workers: Workers) -> None:
-    """In this process, or on several workers of the Ray cluster that it belongs to."""
-    job = replace(job, out=str(folder))
+def train_step(job: Job, folder: Path, workers: Workers, before: Sequence[Path] = ()) -> None:
+    """In this process, or on several workers of the Ray cluster that it belongs to; on from the end of `before`."""
+    job = replace(job, out=str(folder), after=str(before[0]) if before else "")
+    for earlier in before:
+        _begin_with_records_of(earlier, folder)
     hooks = _hooks(job, folder)
     if workers.count == 1:
         torch.set_num_threads(workers.threads)
@@ -59,6 +64,12 @@ def train_step(job: Job, folder: Path, workers: Workers) -> None:
     finish(folder, {**asdict(outcome), "gpu_hours": hours * workers.gpus * workers.count, "wall_hours": hours})
     for checkpoints in (folder / CHECKPOINTS, *folder.glob("ray-*")):
         shutil.rmtree(checkpoints, ignore_errors=True)  # the weights are there, and nobody goes on from the end
+
+
+def _begin_with_records_of(before: Path, folder: Path) -> None:
+    for name in (CURVE, SEEN, SNAPSHOTS):
+        if (before / name).exists() and not (folder / name).exists():
+            shutil.copy(before / name, folder / name)
 
 
 def _hooks(job: Job, folder: Path) -> Hooks:
@@ -102,15 +113,18 @@ def predict_step(work: Prediction, folder: Path, trained: Path) -> None:
 def score_step(work: Scoring, folder: Path, predicted: Path) -> None:
     """`post` on raw predictions, then the protocol's numbers."""
     post, store = work.post.build(), Store.open(Path(work.store))
+    truth = GroundTruth.from_store(store)
+    candidates = Candidates(work.post, truth)
     outputs, images = [], []
     for raw, rows in RawFile(predicted / RAW).batches(POST_BATCH):
         outputs += post(raw)
         images += rows
+        candidates.see(raw, rows)
     detections = replace(Detections.from_output(outputs, images), num_images=len(store))
     write_parquet(folder / DETECTIONS, detections)
-    scores = evaluate(detections, store, work.protocol)
+    scores = evaluate(detections, truth, work.protocol)
     write_json(folder / CURVES, summary(scores, store.fingerprint))
-    draw(scores, folder / PLOTS, name=folder.name)
+    draw(scores, folder / PLOTS, name=folder.name, before=candidates.reached(scores))
     _draw_examples(scores, store, folder / GALLERY)
     finish(folder, {"metrics": scores.metrics, "per_class": scores.per_class, "protocol": scores.protocol})
 

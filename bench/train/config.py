@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 from detectors.config import Count, NonNegative, Positive, Unit
 
@@ -11,6 +11,7 @@ BOOKKEEPING = ("log_every", "checkpoint_every", "keep_checkpoints")
 """Fields that say how to watch and save a training; they are no part of its identity."""
 
 Decay = Annotated[float, Ge(0), Lt(1)]
+Share = Annotated[float, Gt(0), Le(1)]
 Whole = Annotated[int, Ge(0)]
 
 
@@ -21,6 +22,9 @@ class TrainConfig:
     epochs: Positive = 12.0
     iterations: Count | None = None
     """A number of steps that counts instead of `epochs`."""
+    until: Share = 1.0
+    """The fraction of the run after which it stops, on the schedule of the whole run: what a search has seen of a trial
+    that it gave up. A longer training with the same settings goes on from there."""
     batch_size: Count = 16
     """Images a step over all workers together."""
 
@@ -78,3 +82,7 @@ class TrainConfig:
     def total_iterations(self, iterations_per_epoch: int) -> int:
         """Steps of the whole run; a run has at least one."""
         return self.iterations or max(1, round(self.epochs * iterations_per_epoch))
+
+    def last_iteration(self, total: int) -> int:
+        """The step after which a run stops."""
+        return max(1, round(self.until * total))

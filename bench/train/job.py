@@ -10,7 +10,8 @@ from bench.config.tree import to_tree
 from bench.data.input import TEST_FIELDS, InputConfig
 from bench.data.loader import train_loader
 from bench.data.store import Store
-from bench.train.checkpoint import CheckpointFolder, Checkpoints
+from bench.errors import StepFailed
+from bench.train.checkpoint import CheckpointFolder, Checkpoints, State, read_state, write_state
 from bench.train.config import BOOKKEEPING, TrainConfig
 from bench.train.first_weights import absolute, give_first_weights, identity, leave_note
 from bench.train.loop import Hooks, Outcome, Training, fit
@@ -21,7 +22,7 @@ from bench.train.weights import save_weights
 from detectors.config import PartConfig
 from detectors.families import DetectorConfig
 
-WEIGHTS = "weights.pt"
+WEIGHTS, END = "weights.pt", "end.pt"
 CHECKPOINTS = "checkpoints"
 
 
@@ -38,6 +39,8 @@ class Job:
     seed: int = 0
     out: str
     """Folder for checkpoints and the weights."""
+    after: str = ""
+    """Folder of a training that stopped early, from whose end this one goes on."""
     loader_workers: int = 0
     """Processes that decode and resize images for each worker; 0: the worker itself."""
 
@@ -49,11 +52,12 @@ class Job:
         return Path(self.out) / WEIGHTS
 
     def digest(self, fingerprint: str) -> str:
-        """The identity of the weights: what only acts on what they say, paths and bookkeeping have no part in them."""
+        """The identity of the course that the weights take: what only acts on what they say, paths and bookkeeping have
+        no part in it. `train.until` says how far along it they are."""
         detector, input, train = that_trains(self.detector), to_tree(self.input), to_tree(self.train)
         for name in TEST_FIELDS:
             del input[name]
-        for name in BOOKKEEPING:
+        for name in (*BOOKKEEPING, "until"):
             del train[name]
         train["weights"] = identity(self.train.weights, self.detector)
         return digest(detector, self.num_classes, fingerprint, input, train, self.seed)
@@ -87,10 +91,12 @@ def prepare(job: Job, place: Place) -> Training:
     name = job.digest(store.fingerprint)
     seed_everything(job.seed, "init")
     model = detectors.build(job.detector, num_classes=job.num_classes)
-    line = give_first_weights(model, job.train.weights, store.class_names)
-    if place.rank == 0:
-        leave_note(line, Path(job.out))
-    return Training(model, batches, job.train, seed=job.seed, place=place, digest=name)
+    before = end_of(Path(job.after)) | {"digest": name} if job.after else None
+    if before is None:
+        line = give_first_weights(model, job.train.weights, store.class_names)
+        if place.rank == 0:
+            leave_note(line, Path(job.out))
+    return Training(model, batches, job.train, seed=job.seed, place=place, digest=name, before=before)
 
 
 def train(
@@ -103,5 +109,20 @@ def train(
     folder = CheckpointFolder(Path(job.out) / CHECKPOINTS, job.train.keep_checkpoints, place.rank)
     outcome = fit(training, checkpoints or folder, hooks)
     if place.rank == 0:
-        save_weights(job.weights, job.detector, job.num_classes, training.state({}))
+        leave_weights(job, training.state(outcome.past) | {"metrics": outcome.metrics})
     return outcome
+
+
+def leave_weights(job: Job, end: State) -> None:
+    """The weights; and of a training that stopped early all that it takes to go on."""
+    if job.train.until < 1:
+        write_state(Path(job.out) / END, end)
+    save_weights(job.weights, job.detector, job.num_classes, end)
+
+
+def end_of(folder: Path) -> State:
+    """What a training that stopped early left."""
+    state = read_state(folder / END)
+    if state is None:
+        raise StepFailed(f"the end of the training in {folder} cannot be read: delete that folder and run again")
+    return state

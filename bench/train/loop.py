@@ -15,7 +15,7 @@ from bench.train.checkpoint import Checkpoints, NoCheckpoints, State
 from bench.train.config import TrainConfig
 from bench.train.diagnose import first_not_finite
 from bench.train.ema import Ema
-from bench.train.optimizer import build_optimizer, clip, set_rate
+from bench.train.optimizer import build_optimizer, clip, load_momenta, set_rate
 from bench.train.place import Place, check_amp
 from bench.train.records import Records, StepRecord, gone_astray
 from bench.train.schedule import learning_rate
@@ -60,6 +60,11 @@ class Outcome:
     metrics: dict[str, float]
     """What the last evaluation gave."""
 
+    @property
+    def past(self) -> State:
+        """What a training that goes on from here has behind it."""
+        return {"seconds": self.seconds, "peak_memory_mb": self.peak_memory_mb, "losses": self.losses}
+
 
 class Training:
     """The state of one training on one worker, and how to take a step, save it and go on from what was saved."""
@@ -73,7 +78,9 @@ class Training:
         seed: int = 0,
         place: Place | None = None,
         digest: str = "",
+        before: State | None = None,
     ) -> None:
+        """`before` is the end of a training that this one goes on from."""
         place = place or Place()
         check_amp(config.amp, place.device)
         self.model = model.to(place.device).train()
@@ -85,8 +92,10 @@ class Training:
         self.optimizer = build_optimizer(model, config)
         self.ema = Ema(model, config.ema_decay) if config.ema_decay else None
         self.iteration = 0
+        self.before = before
         self.total = config.total_iterations(len(batches))
-        self.records = Records(place, config.batch_size, self.total)
+        self.end = config.last_iteration(self.total)
+        self.records = Records(place, config.batch_size, self.end)
         self._forward = place.distribute(model)
 
     def step(self, batch: Batch, data_seconds: float) -> None:
@@ -138,7 +147,7 @@ class Training:
             )
         self.iteration = state["iteration"]
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        load_momenta(self.optimizer, state["optimizer"])
         self.batches.load_state_dict(state["batches"])
         if self.ema:
             self.ema.load(state["ema"])
@@ -166,7 +175,7 @@ def fit(training: Training, checkpoints: Checkpoints | None = None, hooks: Hooks
     config, place = training.config, training.place
     checkpoints, hooks = checkpoints or NoCheckpoints(), hooks or Hooks()
     around, hooks = hooks.around(place), hooks if place.rank == 0 else Hooks()
-    saved = checkpoints.latest()
+    saved = checkpoints.latest() or training.before
     if saved is not None:
         training.load(saved)
     resumed_at = training.iteration
@@ -174,12 +183,14 @@ def fit(training: Training, checkpoints: Checkpoints | None = None, hooks: Hooks
     metrics: dict[str, float] = saved["metrics"] if saved else {}
     look_every = 1 if place.device.type == "cpu" else config.log_every
     started = time.perf_counter() - past["seconds"]
+    if saved is not None and saved is training.before:
+        checkpoints.save(training.iteration, partial(training.state, past), metrics)
     hooks.begin(training)
     training.records.restart_clock()
     with around, repeatable(place.device, config.deterministic):
-        for batch, data_seconds in _timed(training.batches, training.total - training.iteration):
+        for batch, data_seconds in _timed(training.batches, training.end - training.iteration):
             training.step(batch, data_seconds)
-            save = training.iteration % config.checkpoint_every == 0 or training.iteration == training.total
+            save = training.iteration % config.checkpoint_every == 0 or training.iteration == training.end
             if save or training.iteration % look_every == 0:
                 for record in training.records.flush():
                     hooks.step(record)

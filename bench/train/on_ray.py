@@ -15,12 +15,11 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from bench.data.store import Store
 from bench.errors import StepFailed, UserError
 from bench.train.checkpoint import State, read_state, write_state
-from bench.train.job import Job, prepare
+from bench.train.job import Job, leave_weights, prepare
 from bench.train.loop import Hooks, Outcome, Training, fit
 from bench.train.place import Place
 from bench.train.ray_session import set_defaults
 from bench.train.records import NonFiniteLoss
-from bench.train.weights import save_weights
 from bench.train.workers import Workers
 
 STATE_FILE = "state.pt"
@@ -39,7 +38,7 @@ def train_on_ray(job: Job, workers: Workers, *, hooks: Hooks | None = None) -> O
         keep=job.train.keep_checkpoints,
         hooks=hooks,
     )
-    save_weights(job.weights, job.detector, job.num_classes, state)
+    leave_weights(job, state)
     return outcome
 
 

@@ -1,6 +1,7 @@
 """SGD over the parameters that learn, in at most two groups: with weight decay and without."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,14 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.SGD:
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def load_momenta(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """What an optimizer has gathered so far; how it steps stays as it was built."""
+    own = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, settings in zip(optimizer.param_groups, own, strict=True):
+        group.update(settings)
 
 
 def clip(optimizer: torch.optim.Optimizer, largest: float) -> Tensor:

@@ -1,12 +1,13 @@
 """What makes two steps the same work, and what makes them different."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench.config.overrides import settings_from_command_line
 from bench.study.graph import Cell, Splits, cells, data_digest, unique_steps
-from bench.study.spec import Study, load_study
+from bench.study.spec import Row, Study, load_study
 
 STUDY = """title: t
 data: {kind: synthetic}
@@ -64,6 +65,29 @@ def test_a_quality_that_is_only_used_otherwise_shares_the_training(file: Path) -
     assert looks[0] == learned[0]
     assert not set(looks[1:]) & set(learned)
     assert not set(learns) & set(learned)
+
+
+def test_where_a_training_paused_is_no_part_of_its_identity_but_what_it_did_before_is(file: Path) -> None:
+    other, base = (load_study(file, rows=[name]).rows[0] for name in ("other_lr", "base"))
+
+    def until(row: Row, share: float, after: Row | None = None) -> Row:
+        return replace(row, recipe=replace(row.recipe, train=replace(row.recipe.train, until=share)), after=after)
+
+    rows = {
+        "whole": base,
+        "part": until(base, 0.25),
+        "in two": replace(base, after=until(base, 0.25)),
+        "in three": replace(base, after=until(base, 0.5, after=until(base, 0.25))),
+        "from another": replace(base, after=until(other, 0.25)),
+        "from another, in three": replace(base, after=until(base, 0.5, after=until(other, 0.25))),
+        "from another, later": replace(base, after=until(other, 0.5)),
+    }
+    study = replace(load_study(file), rows=tuple(replace(row, name=name) for name, row in rows.items()))
+    steps = {cell.row.name: cell.steps[0].name for cell in plan(study).values()}
+    assert steps["whole"] == steps["in two"] == steps["in three"]
+    assert steps["from another"] == steps["from another, in three"]
+    assert len(set(steps.values())) == 4
+    assert [len(cell.earlier) for cell in plan(study).values()] == [0, 0, 1, 2, 1, 2, 1]
 
 
 def test_seeds_and_data_are_part_of_the_identity(file: Path) -> None:

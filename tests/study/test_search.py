@@ -7,7 +7,8 @@ import pytest
 
 from bench import api
 from bench.config.tree import ConfigError, from_tree
-from bench.study.search import Search, label
+from bench.study.search.settings import Search
+from bench.study.search.trial import Told, label
 from bench.study.spec import load_study
 
 SIGMAS = [0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.05, 0.1, 0.5, 1.0]
@@ -24,10 +25,10 @@ search: {{row: paa, space: {{detector.post.vote.sigma: {SIGMAS}}}}}
 def propose(**settings: object) -> list[dict[str, object]]:
     """All proposals of a search for the least distance of x from 0.3."""
     search = from_tree(Search, {"row": "a", "goal": {"distance": "min"}, **settings})
-    searcher, results = search.searcher(), []
-    while new := searcher.next(results):
-        results += [(values, {"distance": abs(values["x"] - 0.3)}) for values in new]  # type: ignore[operator]
-    return [values for values, _ in results]
+    searcher, told = search.searcher(), list[Told]()
+    while new := searcher.next(told):
+        told += [(trial, {"distance": abs(trial.values["x"] - 0.3)}) for trial in new]
+    return [trial.values for trial, _ in told]
 
 
 def test_a_grid_is_every_combination_once() -> None:
@@ -48,6 +49,11 @@ def test_random_draws_stay_in_their_ranges_and_follow_the_seed() -> None:
     assert 70 < below < 130, "half of a logarithmic range lies below its middle"
 
 
+def test_few_values_are_not_tried_twice() -> None:
+    found = propose(space={"x": [0.1, 0.2], "c": ["p", "q"]}, method="random", trials=9)
+    assert sorted((values["x"], values["c"]) for values in found) == [(x, c) for x in (0.1, 0.2) for c in "pq"]
+
+
 def test_optuna_draws_near_to_the_goal_and_can_be_replayed() -> None:
     pytest.importorskip("optuna")
     settings = {"space": {"x": {"low": 0.0, "high": 1.0}}, "method": "optuna", "trials": 32}
@@ -62,7 +68,7 @@ def test_optuna_goes_on_after_a_failed_trial() -> None:
     pytest.importorskip("optuna")
     search = from_tree(Search, {"row": "a", "space": {"x": {"low": 0, "high": 1}}, "method": "optuna", "trials": 6})
     first = search.searcher().next([])
-    assert len(search.searcher().next([(values, None) for values in first])) == 2
+    assert len(search.searcher().next([(trial, None) for trial in first])) == 2
 
 
 @pytest.mark.parametrize(
@@ -72,6 +78,13 @@ def test_optuna_goes_on_after_a_failed_trial() -> None:
         ({"space": {"x": {"low": 0, "high": 1}}}, "a grid needs a list of values for x"),
         ({"space": {"x": {"low": 2, "high": 1}}, "method": "random"}, "low: 2.0 should be below high: 1.0"),
         ({"space": {"x": {"lo": 0}}, "method": "random"}, "no setting 'lo'; did you mean 'low'"),
+        ({"space": {"train.until": [0.5]}}, "is the search's to say"),
+        (
+            {"space": {"train.batch_size": [2, 4]}, "method": "population"},
+            "cannot change train.batch_size in the middle",
+        ),
+        ({"space": {"x": [1, 2]}, "method": "halving", "rungs": 1}, "halving needs at least 2 trials and rungs"),
+        ({"space": {"x": [1]}, "method": "population", "goal": {"AP": "max", "x": "min"}}, "looks at one metric"),
         ({"space": {"x": 3}}, "x should be a list of values or {low, high}, not 3"),
     ],
 )

@@ -9,9 +9,9 @@ import torch
 
 from bench.config.tree import from_tree, to_tree
 from bench.data.store import Store
-from bench.errors import UserError
+from bench.errors import StepFailed, UserError
 from bench.train.checkpoint import CheckpointFolder, read_state
-from bench.train.job import Job, prepare, train
+from bench.train.job import END, Job, prepare, train
 from bench.train.loop import Hooks
 from bench.train.place import Place
 from bench.train.predict import predict
@@ -59,6 +59,41 @@ def test_resuming_in_the_middle_of_the_second_epoch(make_job):
     folder.paths()[-1].write_bytes(folder.paths()[-1].read_bytes()[:-50])
     assert train(parts, place=CPU).resumed_at == 8
     assert same(weights(whole), weights(parts))
+
+
+@pytest.mark.parametrize("variant", ["retinanet_tiny", "faster_rcnn_tiny_iou"])
+def test_a_job_that_stopped_early_goes_on_to_the_same_bits(make_job, variant: str):
+    whole, part, rest = (make_job(variant, out=name) for name in ("whole", "part", "rest"))
+    part = replace(part, train=replace(part.train, until=0.5))
+    outcome = train(whole, place=CPU)
+    assert train(part, place=CPU).iterations == 3
+    assert not (Path(whole.out) / END).exists()
+    again = train(replace(rest, after=part.out), place=CPU)
+    assert (again.resumed_at, again.iterations, again.losses) == (3, 6, outcome.losses)
+    assert same(weights(whole), weights(rest))
+    assert not same(weights(whole), weights(part))
+
+
+def test_a_job_that_goes_on_with_other_settings_follows_them(make_job):
+    part, still, decays = (make_job(out=name) for name in ("part", "still", "decays"))
+    train(replace(part, train=replace(part.train, until=0.5)), place=CPU)
+    train(replace(still, after=part.out, train=replace(still.train, lr=1e-12, warmup_iterations=0)), place=CPU)
+    assert all(
+        torch.allclose(a, b)
+        for (name, a), b in zip(weights(part).items(), weights(still).values(), strict=True)
+        if "running" not in name and "num_batches" not in name
+    )
+    train(replace(decays, after=part.out, train=replace(decays.train, weight_decay=9.0)), place=CPU)
+    size, before = (
+        sum(float(w.abs().sum()) for name, w in weights(job).items() if name.endswith("weight"))
+        for job in (decays, part)
+    )
+    assert size < 0.9 * before
+
+
+def test_an_end_that_cannot_be_read_is_one_line(make_job):
+    with pytest.raises(StepFailed, match="cannot be read: delete that folder and run again"):
+        train(replace(make_job(), after=make_job(out="nothing").out), place=CPU)
 
 
 def test_processes_that_load_images_change_nothing(make_job):

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,16 @@ def test_a_killed_worker_is_replaced_and_the_result_is_that_of_an_unbroken_run(
     assert whole.metrics["weight"] != 0
     for name, tensor in weights(jobs[0]).items():
         assert torch.equal(tensor, weights(jobs[1])[name])
+
+
+def test_a_training_that_stopped_early_goes_on_where_it_was(session: Session, stores: dict[str, Store], tmp_path: Path):
+    from bench.train.on_ray import train_on_ray
+
+    whole, part, rest = (job_on(stores["train"], str(tmp_path / name), iterations=4) for name in ("w", "p", "r"))
+    train_on_ray(whole, Workers())
+    train_on_ray(replace(part, train=replace(part.train, until=0.5)), Workers())
+    assert train_on_ray(replace(rest, after=part.out), Workers()).resumed_at == 2
+    assert all(torch.equal(tensor, weights(rest)[name]) for name, tensor in weights(whole).items())
 
 
 def test_a_loss_that_is_not_finite_comes_back_as_one_line_and_is_not_tried_again(
