@@ -6,9 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+import detectors
 from bench.errors import Interrupted
 from bench.study.cache import StepCache
 from bench.study.datasets import prepared_data
@@ -24,7 +26,7 @@ STUDY = """title: A study about nothing
 data: {kind: synthetic, preset: tiny, size: 64, train: 8, val: 6}
 variant: faster_rcnn_tiny
 input: {mode: as_is}
-train: {epochs: 2, batch_size: 4, lr: 0.01, warmup_iterations: 2, checkpoint_every: 4}
+train: {weights: FIRST, epochs: 2, batch_size: 4, lr: 0.01, warmup_iterations: 2, checkpoint_every: 4}
 rows:
   base: {}
   strict: {detector.post.score_threshold: 0.1, about: fewer boxes}
@@ -45,7 +47,8 @@ class Place:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        (root / "mine.yaml").write_text(STUDY)
+        torch.save(detectors.build("faster_rcnn_tiny", 3).state_dict(), root / "first.pt")
+        (root / "mine.yaml").write_text(STUDY.replace("FIRST", str(root / "first.pt")))
         self.study: Study = load_study(root / "mine.yaml")
         self.cache = StepCache(root / "runs")
         self.splits = prepared_data(self.study, self.cache.root)
@@ -134,6 +137,9 @@ def test_a_run_holds_what_its_number_needs_to_be_believed(runs: dict[str, Run], 
     assert {file.path for file in client.list_artifacts(run.info.run_id)} >= FILES
     for folder, least in (("raw", 1), ("plots", 14), ("gallery", 4)):
         assert len(client.list_artifacts(run.info.run_id, folder)) >= least
+    first = Path(client.download_artifacts(run.info.run_id, "first_weights.txt")).read_text()
+    assert first.startswith("first weights: ")
+    assert "first.pt" in first
 
 
 def test_data_are_inputs_and_the_detector_is_a_model(runs: dict[str, Run], place: Place, tracker: Tracker) -> None:
