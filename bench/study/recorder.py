@@ -1,6 +1,6 @@
 """Tells the tracker of a study: a run a cell, opened before the work, followed, closed with its numbers and files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -54,7 +54,7 @@ class Recorder:
             if title not in self._endings:
                 self.tracker.finish(key, "interrupted" if stopped else "failed", str(error or "not reached"))
                 self._endings[title] = "interrupted"
-        bad = [title for title, status in self._endings.items() if status not in ("done", "skipped")]
+        bad = [title for title, status in self._endings.items() if status not in ("done", "stopped", "skipped")]
         status: Status = "interrupted" if stopped else "failed" if error or bad else "done"
         reason = str(error) if error else f"{len(bad)} of {len(self._endings)} cells failed" if bad else ""
         self.tracker.finish(self._own_key, status, reason)
@@ -66,7 +66,7 @@ class Recorder:
             self._skip(row, told.get((row.name, self.study.seeds[0])))
         for cell in plan:
             if self._is_told(cell, told.get((cell.row.name, cell.seed))):
-                self._endings[cell.title] = "done"
+                self._endings[cell.title] = _ending(cell)
             else:
                 self._keys[cell.title] = self._open(cell)
 
@@ -77,11 +77,18 @@ class Recorder:
             return
         key, status = self._keys[cell.title], state.status
         load = self._follow.end(key)
-        if status == "done":
+        if status in ("done", "stopped"):
             self._keep_files(cell, key)
         self.tracker.tag(key, self._made(cell) | {FORM_TAG: FORM})
         self.tracker.finish(key, status, state.reason, load | state.metrics)  # type: ignore[arg-type]
         self._endings[cell.title] = status
+
+    def tell(self, ended: Iterable[tuple[Cell, CellState]]) -> None:
+        """Of cells that had ended before this run: of a search, where each trial came to in the end."""
+        untold = [(cell, state) for cell, state in ended if self._endings.get(cell.title) != state.status]
+        self.open([cell for cell, _ in untold])
+        for cell, state in untold:
+            self.finished(cell, state)
 
     def _skip(self, row: Skipped, record: RunRecord | None) -> None:
         """A row that cannot run is a row with a reason. Once it can, its first seed takes this run's place."""
@@ -99,7 +106,7 @@ class Recorder:
         return {(record.row, record.seed): record for record in records if record.source == "measured"}
 
     def _is_told(self, cell: Cell, record: RunRecord | None) -> bool:
-        if record is None or record.status != "done" or not self.cache.done(cell.score):
+        if record is None or record.status != _ending(cell) or not self.cache.done(cell.score):
             return False
         same = {"digest": cell.score.digest, FORM_TAG: FORM, "about": cell.row.about}
         return all(record.tags.get(name, "") == text for name, text in same.items())
@@ -147,6 +154,11 @@ class Recorder:
         for kind, made in later:
             tags |= {f"{kind}.{name}": text for name, text in made.items() if text != train[1].get(name)}
         return tags
+
+
+def _ending(cell: Cell) -> Status:
+    """How a cell ends if all goes well."""
+    return "stopped" if cell.row.stops_early else "done"
 
 
 def _data_sets(splits: Splits, kind: str) -> list[DataSet]:
