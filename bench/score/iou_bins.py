@@ -40,17 +40,15 @@ def object_iou(truth: GroundTruth, detections: Detections) -> np.ndarray:
     return np.where(truth.iscrowd, np.nan, found)
 
 
-def positives_by_iou(truth: GroundTruth, detections: Detections, edges: np.ndarray = EDGES) -> Binned:
-    """Positive boxes, at most one an object, by the bin of their IoU (IoU-Net fig. 3)."""
-    iou = object_iou(truth, detections)
-    count, _ = np.histogram(iou[~np.isnan(iou)], edges)
+def positives_by_iou(found: np.ndarray, edges: np.ndarray = EDGES) -> Binned:
+    """Positive boxes, at most one an object, by the bin of their IoU (IoU-Net fig. 3), from `object_iou`."""
+    count, _ = np.histogram(found[~np.isnan(found)], edges)
     return Binned(edges, count.astype(np.float64), count)
 
 
-def recall_by_iou(truth: GroundTruth, detections: Detections, thresholds: np.ndarray = EDGES[:-1]) -> np.ndarray:
-    """The share of objects with a detection of at least each IoU (IoU-Net fig. 7)."""
-    iou = object_iou(truth, detections)
-    iou = iou[~np.isnan(iou)]
+def recall_by_iou(found: np.ndarray, thresholds: np.ndarray = EDGES[:-1]) -> np.ndarray:
+    """The share of objects with a detection of at least each IoU (IoU-Net fig. 7), from `object_iou`."""
+    iou = found[~np.isnan(found)]
     if not len(iou):
         return np.full(len(thresholds), np.nan)
     share: np.ndarray = (iou[:, None] >= thresholds).mean(0)

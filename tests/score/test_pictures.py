@@ -8,7 +8,7 @@ from PIL import Image
 
 from bench.score.calibration import overall_reliability
 from bench.score.evaluate import evaluate
-from bench.score.iou_bins import recall_by_iou, share_above_iou
+from bench.score.iou_bins import object_iou, positives_by_iou, recall_by_iou, share_above_iou
 from bench.score.pictures import bins, curves, gallery, report, scatter
 from bench.score.statistics import half_matches
 from bench.score.tide import errors
@@ -24,9 +24,10 @@ def scores():
 
 def test_report_writes_every_picture_and_its_numbers(scores, tmp_path):
     paths = report.draw(scores, tmp_path, load=lambda _: np.zeros((512, 512, 3), np.uint8))
-    assert len(paths) == 20
+    assert len(paths) == 22
+    assert [path.name for path in paths if path.suffix == ".jpg"] == ["worst.jpg", "best.jpg"]
     for path in paths:
-        if path.suffix == ".png":
+        if path.suffix != ".csv":
             with Image.open(path) as image:
                 image.load()
                 assert min(image.size) > 300
@@ -62,14 +63,26 @@ def test_curves_of_voc_and_of_rescored_detections(scores):
 def test_suppression_pictures(scores):
     truth, found = scores.truth, scores.detections
     some = found.select(found.scores > 0.5)
-    recall = curves.recall_over_iou(truth, {"all": found, "some": some}).data
-    assert [row["value"] for row in recall if row["row"] == "some"] == recall_by_iou(truth, some).tolist()
+    reached = {"all": object_iou(truth, found), "some": object_iou(truth, some)}
+    recall = curves.recall_over_iou(reached).data
+    assert [row["value"] for row in recall if row["row"] == "some"] == recall_by_iou(reached["some"]).tolist()
     share = curves.share_over_iou(truth, {"all": found}).data
     assert [row["value"] for row in share] == share_above_iou(truth, found).tolist()
-    bars = bins.positives_after_suppression(truth, {"all": found, "some": some}).data
+    bars = bins.positives_after_suppression(reached).data
     total = {name: sum(row["value"] for row in bars if row["row"] == name) for name in ("all", "some")}
     assert 0 < total["some"] < total["all"]
     assert len(bins.score_by_iou(truth, {"all": found}).data) == 10
+
+
+def test_a_report_shows_what_suppression_took_beside_what_it_left(scores, tmp_path):
+    truth, found = scores.truth, scores.detections
+    before = np.fmin(object_iou(truth, found) + 0.05, 1)
+    report.draw(scores, tmp_path, before=before)
+    for title, values in (("positives_after_suppression", positives_by_iou), ("recall_over_iou", recall_by_iou)):
+        with (tmp_path / f"{title}.csv").open() as file:
+            shown = [float(row["value"]) for row in csv.DictReader(file) if row["row"] == "before suppression"]
+        expected = values(before)
+        assert shown == pytest.approx((expected if isinstance(expected, np.ndarray) else expected.values).tolist())
 
 
 def test_bars_scatter_reliability_and_gain(scores):

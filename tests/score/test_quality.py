@@ -10,6 +10,7 @@ from bench.score.evaluate import evaluate
 from bench.score.ground_truth import GroundTruth
 from bench.score.iou_bins import (
     mean_score_by_iou,
+    object_iou,
     positives_by_iou,
     recall_by_iou,
     regression_gain,
@@ -81,13 +82,14 @@ def test_bins_of_iou(case):
     truth, found = case
     best, target = slow_best(truth, found)
     per_object = [best[target == g].max(initial=0) for g in range(len(truth)) if not truth.iscrowd[g]]
-    positives = positives_by_iou(truth, found)
+    reached = object_iou(truth, found)
+    positives = positives_by_iou(reached)
     expected = [
         sum(lo <= v < hi for v in per_object) for lo, hi in zip(positives.edges, positives.edges[1:], strict=False)
     ]
     assert positives.count.tolist() == expected
     thresholds = np.array([0.5, 0.75, 0.9])
-    assert recall_by_iou(truth, found, thresholds).tolist() == pytest.approx(
+    assert recall_by_iou(reached, thresholds).tolist() == pytest.approx(
         [np.mean(np.array(per_object) >= t) for t in thresholds]
     )
     assert share_above_iou(truth, found, thresholds).tolist() == pytest.approx(

@@ -13,9 +13,12 @@ from bench.score.pictures.picture import COLOURS, GREY, Picture, colour, label, 
 from bench.score.tide import TYPES, Errors
 
 
-def positives_after_suppression(truth: GroundTruth, rows: Mapping[str, Detections]) -> Picture:
-    """Boxes that are the best for their object, by IoU, for several ways of suppression (IoU-Net fig. 3)."""
-    binned = {name: positives_by_iou(truth, found) for name, found in rows.items()}
+def positives_after_suppression(rows: Mapping[str, np.ndarray]) -> Picture:
+    """Boxes that are the best for their object, by IoU, for several ways of suppression (IoU-Net fig. 3).
+
+    Each row is what `iou_bins.object_iou` gives of its detections.
+    """
+    binned = {name: positives_by_iou(found) for name, found in rows.items()}
     return _grouped(binned, "Positive boxes that suppression leaves", "number of boxes")
 
 

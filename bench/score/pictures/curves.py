@@ -1,6 +1,6 @@
 """Curves over recall or IoU: precision, AP, recall by suppression, share of well placed boxes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -44,25 +44,19 @@ def ap_over_iou(rows: Mapping[str, Scores]) -> Picture:
     return _over_iou(curves, IOU_THRESHOLDS, "AP over the IoU that a match needs", "AP")
 
 
-def recall_over_iou(truth: GroundTruth, rows: Mapping[str, Detections]) -> Picture:
-    """Recall of several ways of suppression, best with no suppression among them (IoU-Net fig. 7)."""
-    return _per_row(truth, rows, recall_by_iou, "Recall by IoU threshold", "recall")
+def recall_over_iou(rows: Mapping[str, np.ndarray]) -> Picture:
+    """Recall of several ways of suppression, best with no suppression among them (IoU-Net fig. 7).
+
+    Each row is what `iou_bins.object_iou` gives of its detections.
+    """
+    curves = {name: recall_by_iou(found).tolist() for name, found in rows.items()}
+    return _over_iou(curves, EDGES[:-1], "Recall by IoU threshold", "recall")
 
 
 def share_over_iou(truth: GroundTruth, rows: Mapping[str, Detections]) -> Picture:
     """Of the detections with an IoU above 0.5, the share above each threshold (IoU-balanced losses fig. 3b)."""
-    return _per_row(truth, rows, share_above_iou, "Detections better placed than a threshold", "share of detections")
-
-
-def _per_row(
-    truth: GroundTruth,
-    rows: Mapping[str, Detections],
-    measure: Callable[[GroundTruth, Detections, np.ndarray], np.ndarray],
-    title: str,
-    what: str,
-) -> Picture:
-    curves = {name: measure(truth, found, EDGES[:-1]).tolist() for name, found in rows.items()}
-    return _over_iou(curves, EDGES[:-1], title, what)
+    curves = {name: share_above_iou(truth, found).tolist() for name, found in rows.items()}
+    return _over_iou(curves, EDGES[:-1], "Detections better placed than a threshold", "share of detections")
 
 
 def _over_iou(curves: Mapping[str, list[float]], thresholds: np.ndarray, title: str, what: str) -> Picture:

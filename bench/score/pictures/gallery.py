@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from PIL import Image, ImageDraw
 
 from bench.score.calibration import true_iou
 from bench.score.lrp import THRESHOLD
 from bench.score.matching import Matches
 from bench.score.pictures.picture import Picture
+from bench.score.pictures.tiles import TILE, framed, sheet
 from bench.score.scores import Scores
 from bench.score.statistics import half_matches
 
@@ -61,46 +59,40 @@ def gallery(
     min_score: float = MIN_SCORE,
 ) -> Picture:
     matches = half_matches(scores)
+    iou = true_iou(scores.truth, scores.detections, matches)
     errors = image_errors(scores, min_score, matches)
     chosen = errors[:count] if which == "best" else errors[::-1][:count]
-    columns = min(4, max(len(chosen), 1))
-    lines = -(-max(len(chosen), 1) // columns)
-    figure = Figure(figsize=(4 * columns, 3.6 * lines + 0.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    tiles = [
+        (_name(scores, error), _tile(scores, matches, iou, error.image, load(error.image), min_score))
+        for error in chosen
+    ]
     title = f"{which.capitalize()} images: found (green, IoU), false (orange), missed (red), objects dashed"
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-    for place, error in enumerate(chosen):
-        axes = figure.add_subplot(lines, columns, place + 1)
-        _show(axes, scores, matches, error, load(error.image), min_score)
-    return Picture(figure, [vars(error) for error in chosen])
+    return Picture(sheet(title, tiles), [vars(error) for error in chosen])
 
 
-def _show(
-    axes: Axes, scores: Scores, matches: Matches, error: ImageError, pixels: np.ndarray, min_score: float
-) -> None:
-    truth, found = scores.truth, scores.detections
-    axes.imshow(pixels)
-    axes.set_axis_off()
+def _name(scores: Scores, error: ImageError) -> str:
+    truth = scores.truth
     name = truth.source_ids[error.image] if truth.source_ids else str(truth.image_ids[error.image])
-    axes.set_title(f"{name[-28:]}  error {error.error:.2f}", fontsize=9, loc="left")
-    own = np.flatnonzero((matches.image == error.image) & (matches.score >= min_score) & ~matches.ignored[0])
+    return f"{name[-28:]}  error {error.error:.2f}"
+
+
+def _tile(
+    scores: Scores, matches: Matches, iou: np.ndarray, image: int, pixels: np.ndarray, min_score: float
+) -> Image.Image:
+    """One image with its objects, dashed, and with what was found of at least the minimal score."""
+    truth, found = scores.truth, scores.detections
+    whole = Image.fromarray(np.ascontiguousarray(pixels))
+    scale = min(TILE / whole.width, TILE / whole.height)
+    size = (max(1, round(whole.width * scale)), max(1, round(whole.height * scale)))
+    tile = whole.resize(size, Image.Resampling.BILINEAR)
+    pen = ImageDraw.Draw(tile)
+    own = np.flatnonzero((matches.image == image) & (matches.score >= min_score) & ~matches.ignored[0])
     hit = set(matches.matched[0, own][matches.true[0, own]].tolist())
-    iou = true_iou(truth, found, matches)
-    for g in np.flatnonzero((truth.image == error.image) & ~truth.iscrowd):
+    for g in np.flatnonzero((truth.image == image) & ~truth.iscrowd):
         text = "" if g in hit else truth.class_names[truth.labels[g]]
-        _box(axes, truth.boxes[g], THERE if g in hit else MISSED, text, dashed=True)
+        framed(pen, scale * truth.boxes[g], THERE if g in hit else MISSED, text, dashed=True)
     for d in own:
         right = matches.true[0, d]
         text = f"{truth.class_names[matches.label[d]]} {matches.score[d]:.2f}" + (f", {iou[d]:.2f}" if right else "")
-        _box(axes, found.boxes[matches.detection[d]], RIGHT if right else WRONG, text)
-
-
-def _box(axes: Axes, box: np.ndarray, colour: str, text: str, dashed: bool = False) -> None:
-    x1, y1, x2, y2 = box
-    style = "--" if dashed else "-"
-    axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, linewidth=1.6, linestyle=style))
-    if text:
-        at = (x1, y2) if dashed else (x1, y1)
-        back = {"facecolor": colour, "edgecolor": "none", "pad": 1, "alpha": 0.85}
-        side = "top" if dashed else "bottom"
-        axes.text(*at, text, fontsize=6.5, color="black", va=side, bbox=back, clip_on=True)
+        framed(pen, scale * found.boxes[matches.detection[d]], RIGHT if right else WRONG, text)
+    return tile

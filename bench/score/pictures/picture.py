@@ -9,29 +9,37 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C564B")
 """told apart by people who see few colours"""
 GREY = "#666666"
 DPI = 150
+JPEG_QUALITY = 92
 
 
 @dataclass(frozen=True)
 class Picture:
-    figure: Figure
+    drawn: Figure | Image.Image
+    """a chart, or a sheet of photographs"""
     data: list[dict[str, Any]]
     """the numbers that are drawn, a row each"""
 
     def save(self, path: Path) -> list[Path]:
-        """`path`.png and `path`.csv."""
+        """`path`.png, of photographs `path`.jpg, and `path`.csv."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        png, table = path.with_name(path.name + ".png"), path.with_name(path.name + ".csv")
-        self.figure.savefig(png, dpi=DPI, metadata={"Software": "locbench"})
+        table = path.with_name(path.name + ".csv")
+        if isinstance(self.drawn, Figure):
+            shown = path.with_name(path.name + ".png")
+            self.drawn.savefig(shown, dpi=DPI, metadata={"Software": "locbench"})
+        else:
+            shown = path.with_name(path.name + ".jpg")
+            self.drawn.save(shown, quality=JPEG_QUALITY)
         with table.open("w", newline="") as file:
             writer = csv.DictWriter(file, fieldnames=list(self.data[0]) if self.data else [])
             writer.writeheader()
             writer.writerows(self.data)
-        return [png, table]
+        return [shown, table]
 
 
 def panels(columns: int = 1, *, width: float = 5.2, height: float = 4.0) -> tuple[Figure, list[Axes]]:

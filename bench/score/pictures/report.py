@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from bench.score.calibration import overall_reliability
-from bench.score.pictures.bins import error_bars, reliability_diagram, score_by_iou
+from bench.score.iou_bins import object_iou
+from bench.score.pictures.bins import error_bars, positives_after_suppression, reliability_diagram, score_by_iou
 from bench.score.pictures.curves import ap_over_iou, precision_recall, recall_over_iou, share_over_iou
 from bench.score.pictures.gallery import LoadImage, gallery
 from bench.score.pictures.scatter import iou_scatter
@@ -14,16 +15,29 @@ from bench.score.statistics import half_matches
 from bench.score.tide import errors
 
 
-def draw(scores: Scores, folder: Path, *, name: str = "detections", load: LoadImage | None = None) -> list[Path]:
-    """PNG and CSV files; galleries too where images can be loaded."""
+def draw(
+    scores: Scores,
+    folder: Path,
+    *,
+    name: str = "detections",
+    load: LoadImage | None = None,
+    before: np.ndarray | None = None,
+) -> list[Path]:
+    """Pictures and CSV files; galleries too where images can be loaded.
+
+    `before` is the `object_iou` of what entered suppression, beside which that of the detections is drawn.
+    """
     truth, found = scores.truth, scores.detections
+    after = object_iou(truth, found)
+    reached = {name: after} if before is None else {"before suppression": before, "after suppression": after}
     pictures = {
         "ap_over_iou": ap_over_iou({name: scores}),
         "iou_scatter": iou_scatter(truth, found),
         "reliability": reliability_diagram(overall_reliability(truth, found, half_matches(scores))),
         "errors": error_bars({name: errors(truth, found, masks=scores.rules.masks)}),
         "score_by_iou": score_by_iou(truth, {name: found}),
-        "recall_over_iou": recall_over_iou(truth, {name: found}),
+        "recall_over_iou": recall_over_iou(reached),
+        "positives_after_suppression": positives_after_suppression(reached),
         "share_over_iou": share_over_iou(truth, {name: found}),
     }
     if scores.accumulated is not None:
