@@ -19,6 +19,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -29,13 +30,9 @@ from tests.cluster.network import forwarded
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-STUDY = """title: one row, small enough for a test
-data: {kind: synthetic, preset: tiny, size: 64, train: 16, val: 8}
-variant: faster_rcnn_tiny
-input: {mode: as_is}
-train: {epochs: 1, batch_size: 4, lr: 0.01, warmup_iterations: 2}
-rows: {base: {}}
-"""
+ROWS = ("retinanet", "faster_rcnn")
+SMALL = ("data.train=32", "data.val=8", "train.epochs=1", "train.warmup_iterations=2")
+"""What makes the quickstart small enough for a test."""
 SEARCH = "api/2.0/mlflow/experiments/search"
 
 
@@ -76,10 +73,10 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
 
 @pytest.fixture(scope="module")
 def submitted(box: Box, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What a study that ran as a job printed."""
-    folder = tmp_path_factory.mktemp("laptop")
-    (folder / "tiny.yaml").write_text(STUDY)
-    process = box.locbench("submit", "tiny.yaml", "--address", box.dashboard, "--follow", folder=folder)
+    """What the quickstart, run as a job, printed."""
+    words = ["submit", "quickstart", "--rows", ",".join(ROWS), "--address", box.dashboard, "--follow"]
+    words += [word for setting in SMALL for word in ("--set", setting)]
+    process = box.locbench(*words, folder=tmp_path_factory.mktemp("laptop"))
     while process.poll() is None:
         box.commands |= command_lines()
         time.sleep(0.2)
@@ -89,14 +86,23 @@ def submitted(box: Box, tmp_path_factory: pytest.TempPathFactory) -> str:
     return said
 
 
-def test_the_leaderboard_of_a_job_is_read_from_mlflow(box: Box, submitted: str, tmp_path: Path) -> None:
-    words = ["leaderboard", "tiny", "--format", "csv", "--tracking", box.mlflow, "--storage", str(tmp_path)]
+def test_the_leaderboard_of_the_quickstart_is_read_from_mlflow(box: Box, submitted: str, tmp_path: Path) -> None:
+    words = ["leaderboard", "quickstart", "--format", "csv", "--tracking", box.mlflow, "--storage", str(tmp_path)]
     shown, _ = box.locbench(*words, folder=tmp_path).communicate(timeout=200)
-    start = shown.index("row,")
-    (measured,) = csv.DictReader(io.StringIO(shown[start:]))
-    assert measured["row"] == "base"
-    (result,) = box.running.volume("runs").glob("steps/score-*/result.json")
-    assert float(measured["AP50"]) == pytest.approx(json.loads(result.read_text())["metrics"]["AP50"])
+    measured = list(csv.DictReader(io.StringIO(shown[shown.index("row,") :])))
+    assert {line["row"]: line["status"] for line in measured} == dict.fromkeys(ROWS, "done")
+    results = [json.loads(file.read_text()) for file in box.running.volume("runs").glob("steps/*/result.json")]
+    assert on_the_board(measured, "AP50") == in_the_steps(results, "metrics", "AP50")
+    assert on_the_board(measured, "AR100") == in_the_steps(results, "metrics", "AR100") != pytest.approx([0.0, 0.0])
+    assert on_the_board(measured, "params_m") == in_the_steps(results, "cost", "params_m")
+
+
+def on_the_board(lines: list[dict[str, str]], name: str) -> list[float]:
+    return sorted(float(line[name]) for line in lines)
+
+
+def in_the_steps(results: list[dict[str, Any]], kind: str, name: str) -> Any:
+    return pytest.approx(sorted(result[kind][name] for result in results if name in result.get(kind, {})))
 
 
 def test_no_secret_is_in_a_command_line_a_log_a_run_or_a_file(box: Box, submitted: str) -> None:
@@ -114,7 +120,7 @@ def test_no_secret_is_in_a_command_line_a_log_a_run_or_a_file(box: Box, submitte
     kept = [path for path in box.running.folder.rglob("*") if path.is_file() and path not in secret_files(box)]
     assert any("session" in str(path) for path in kept)
     seen |= {str(path): content(path) for path in kept}
-    assert b"base" in seen["runs"]
+    assert b"faster_rcnn" in seen["runs"]
     assert [place for place, content in seen.items() if any(value.encode() in content for value in values)] == []
 
 
@@ -154,8 +160,9 @@ def test_every_port_of_a_node_refuses_or_shows_no_more_than_counters(box: Box, n
     """Each is asked for whatever Ray may offer there; none may answer with more than the public page or metrics."""
     methods = ["CoreWorkerService/PushTask", "NodeManagerService/RequestWorkerLease", "ObjectManagerService/Pull"]
     refused = 0
-    for port in listening(box, node):
-        address = f"{box.running.network.address(node)}:{port}"
+    network = box.running.network
+    for port in listening(network.inside(node)):
+        address = f"{network.address(node)}:{port}"
         status, content = ask(f"http://{address}/api/version")
         assert status in (0, 401) or content.startswith(b"# HELP"), f"{node}:{port} answers {content[:80]!r}"
         answers = [call(address, method) for method in methods]
@@ -198,13 +205,16 @@ def test_postgres_refuses(box: Box) -> None:
 
 
 def test_outside_nothing_answers_unless_the_settings_say_so(box: Box) -> None:
-    services = box.running.services
-    published = [outer for service in services.values() for _, outer, _ in compose_file.ports(service)]
+    services, network = box.running.services, box.running.network
+    published = {outer for service in services.values() for _, outer, _ in compose_file.ports(service)}
+    inside = {port for name in box.running.running for port in listening(network.inside(name))}
     assert len(published) == 2
-    assert reached_from_outside(box, published) == []
+    assert {5000, 5432, 6379, 8265, 10001} <= inside
+    others = set(listening([])) - published
+    assert reached_from_outside(box, sorted((published | inside) - others)) == []
     opened = compose_file.load({"LOCBENCH_BIND": "0.0.0.0", "LOCBENCH_MLFLOW_PORT": str(free_ports(1)[0])})["services"]
     ((interface, outer, inner),) = compose_file.ports(opened["mlflow"])
-    with forwarded((interface, outer), (box.running.network.address("mlflow"), inner)):
+    with forwarded((interface, outer), (network.address("mlflow"), inner)):
         assert reached_from_outside(box, [*published, outer]) == [outer]
 
 
@@ -219,7 +229,7 @@ def test_a_service_that_dies_is_back_and_new_secrets_replace_the_old(box: Box, s
     assert ask(f"{box.mlflow}/api/2.0/mlflow/runs/search", login=old, **question)[0] == 401
     status, runs = ask(f"{box.mlflow}/api/2.0/mlflow/runs/search", login=jobs(box), **question)
     assert status == 200
-    assert b"base" in runs, "the record is gone"
+    assert b"faster_rcnn" in runs, "the record is gone"
 
 
 def jobs(box: Box) -> tuple[str, str]:
@@ -280,10 +290,9 @@ def call(address: str, method: str, token: str = "") -> grpc.StatusCode:
     return grpc.StatusCode.OK
 
 
-def listening(box: Box, node: str) -> list[int]:
-    """Its TCP ports that are not on its loopback interface."""
-    command = [*box.running.network.inside(node), "ss", "-tlnH"]
-    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+def listening(inside: list[str]) -> list[int]:
+    """The TCP ports of a network that are not on its loopback interface."""
+    lines = subprocess.run([*inside, "ss", "-tlnH"], capture_output=True, text=True, check=True).stdout.splitlines()
     places = [line.split()[3].rpartition(":") for line in lines]
     return sorted({int(port) for host, _, port in places if "127." not in host})
 
