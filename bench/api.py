@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bench.score.rescore import Rescored
     from bench.score.scores import Scores
     from bench.study.run import Finished
+    from bench.study.spec import Study
 
 RUNS = Path("runs")
 
@@ -49,7 +50,7 @@ def run(
     seeds: int | None = None,
     settings: Mapping[str, Any] | Iterable[str] = (),
     address: str | None = None,
-    workers: int = 1,
+    workers: int | None = None,
     gpus_per_worker: float | None = None,
     storage: Path | str = RUNS,
     tracking: str | None = None,
@@ -59,26 +60,27 @@ def run(
     """Runs what is missing of a study and gives its leaderboard; failed rows are rows, not exceptions."""
     from bench.study import run as runs
     from bench.study.find import find_study
+    from bench.study.resources import Spread
     from bench.study.spec import load_study
-    from bench.train.workers import Workers
+    from bench.study.study_file import Resources
 
     storage = Path(storage)
     found = load_study(find_study(str(study)), profile=profile, rows=rows, seeds=seeds, overrides=_settings(settings))
     if dry_run:
         return RunResult(runs.dry_run(found, storage))
-    gpus = _gpus() if gpus_per_worker is None else gpus_per_worker
-    spread = Workers(count=workers, gpus=gpus)
-    finished = runs.run_study(found, storage=storage, tracking=tracking, workers=spread, address=address, remote=remote)
+    spread = Spread(Resources(workers=workers, gpus_per_worker=gpus_per_worker))
+    finished = runs.run_study(found, storage=storage, tracking=tracking, spread=spread, address=address, remote=remote)
     text, page = _publish(found.name, profile, storage.resolve(), tracking)
-    return RunResult("\n".join([text, *_spread_note(workers), f"page: {page}"]), finished, page)
+    return RunResult("\n".join([text, *_spread_note(found, workers), f"page: {page}"]), finished, page)
 
 
-def _spread_note(workers: int) -> list[str]:
+def _spread_note(study: "Study", asked: int | None) -> list[str]:
     """What another number of workers would change."""
-    if workers == 1:
+    most = asked or max((row.resources.workers or 1 for row in study.rows), default=1)
+    if most == 1:
         return []
     return [
-        f"Trained by {workers} workers: steps equal those of one worker but for rounding (weights after 3 steps within "
+        f"Trained by {most} workers: steps equal those of one worker but for rounding (weights after 3 steps within "
         "1e-4 one-stage, 5e-3 two-stage); whole trainings differ as two seeds do."
     ]
 
@@ -238,10 +240,3 @@ def _swept(item: str) -> tuple[str, list[Any]]:
             f"{item!r} is not key=v1,v2,…", where="--sweep", remedy="such as suppress.iou_threshold=0.4,0.5"
         )
     return key.strip(), [read_value(value) for value in values.split(",")]
-
-
-def _gpus() -> float:
-    """One GPU a worker where there is any."""
-    import torch
-
-    return 1.0 if torch.cuda.is_available() else 0.0

@@ -29,7 +29,7 @@ def submit(
     rows: Rows = "",
     seeds: Seeds = None,
     settings: Settings = None,
-    workers: Workers = 1,
+    workers: Workers = None,
     gpus_per_worker: GPUs = None,
     storage: Annotated[
         str | None, typer.Option("--storage", help="Folder that every node reaches; default: as the cluster says.")
@@ -46,16 +46,17 @@ def submit(
     from bench.cluster import command
     from bench.cluster.jobs import submit as start
 
-    options = ["--profile", profile, "--workers", str(workers)]
+    options = ["--profile", profile]
     options += ["--rows", rows] if rows else []
     options += ["--seeds", str(seeds)] if seeds else []
+    options += ["--workers", str(workers)] if workers else []
+    options += ["--gpus-per-worker", f"{gpus_per_worker:g}"] if gpus_per_worker is not None else []
     options += [word for setting in settings or () for word in ("--set", setting)]
     loaded, name, pack = _packed(study, profile, rows, seeds, settings or [])
     _note(pack.describe())
     pack.check()
     head = _head(address)
-    gpus = _gpus(head) if gpus_per_worker is None else gpus_per_worker
-    options += ["--gpus-per-worker", f"{gpus:g}"]
+    _note("the cluster has {nodes:g} nodes, {CPU:g} CPUs, {GPU:g} GPUs".format(**head.resources()))
     line = command.entrypoint(name, options, storage, tracking)
     if dry_run:
         typer.echo(line)
@@ -123,13 +124,6 @@ def _packed(
     along = all_studies().get(loaded.name) == file.resolve()
     pack = collect(checkout(), None if along else file, revision=git_revision(), changes=changes())
     return loaded, loaded.name if along else f"{STUDIES}/{file.name}", pack
-
-
-def _gpus(head: "Head") -> float:
-    """One GPU a worker where the cluster has any: the head, which would else be asked, may have none itself."""
-    has = head.resources()
-    _note(f"the cluster has {has['nodes']:g} nodes, {has['CPU']:g} CPUs, {has['GPU']:g} GPUs")
-    return 1.0 if has["GPU"] else 0.0
 
 
 def _follow(head: "Head", job: str) -> None:

@@ -21,8 +21,12 @@ Remote = Annotated[
     ),
 ]
 Address = Annotated[str | None, typer.Option("--address", help="Address of a Ray cluster; default: this machine.")]
-Workers = Annotated[int, typer.Option("--workers", min=1, help="Workers of one training.")]
-GPUs = Annotated[float | None, typer.Option("--gpus-per-worker", min=0, help="May be a fraction; default: 1 if any.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Workers of one training; default: the row's, or 1.")
+]
+GPUs = Annotated[
+    float | None, typer.Option("--gpus-per-worker", min=0, help="May be a fraction; default: the row's, or 1 if any.")
+]
 Study = Annotated[str, typer.Argument(help="A study file, or the name of one that `locbench studies` lists.")]
 Profile = Annotated[str, typer.Option(help="The size at which it runs: full, mini, smoke.")]
 Rows = Annotated[str, typer.Option(help="Only these rows, separated by commas.")]

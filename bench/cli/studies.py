@@ -30,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
 
 def quickstart(
     storage: Storage = RUNS,
-    workers: Workers = 1,
+    workers: Workers = None,
     tracking: Tracking = None,
 ) -> None:
     """Train and compare small detectors on synthetic scenes, in minutes, on any machine."""
@@ -44,7 +44,7 @@ def run(
     seeds: Seeds = None,
     settings: Settings = None,
     address: Address = None,
-    workers: Workers = 1,
+    workers: Workers = None,
     gpus_per_worker: GPUs = None,
     storage: Storage = RUNS,
     tracking: Tracking = None,

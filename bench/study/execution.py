@@ -9,9 +9,11 @@ from bench.study.cache import ERROR, TRACEBACK, StepCache
 from bench.study.graph import Cell, Kind, Step, unique_steps
 from bench.study.live import LiveTable
 from bench.study.locks import Locks
+from bench.study.resources import Spread
 from bench.study.state import CellState, Status, reason_of
 from bench.study.trainings import Trainings
 from bench.study.work import do_step
+from bench.train.ray_session import Session
 from bench.train.workers import Workers
 
 POLL_SECONDS = 0.25
@@ -27,10 +29,10 @@ class Execution:
         self,
         plan: Sequence[Cell],
         cache: StepCache,
-        workers: Workers,
+        spread: Spread,
         finished: Callable[[Cell, CellState], None],
     ) -> None:
-        self.plan, self.cache, self.workers, self._finished = plan, cache, workers, finished
+        self.plan, self.cache, self.spread, self._finished = plan, cache, spread, finished
         self.steps = {step.name: step for step in unique_steps(plan)}
         for step in self.steps.values():
             cache.share(step)
@@ -39,7 +41,8 @@ class Execution:
         self._locks = Locks(cache.root)
         self._at_once = 1
         self._tasks: dict[Any, Step] = {}
-        self._trainings = Trainings([], cache, workers)
+        self._workers: dict[str, Workers] = {}
+        self._trainings = Trainings([], cache, self._workers)
         self.states = [CellState(cell.title) for cell in plan]
         for cell, state in zip(plan, self.states, strict=True):
             self._look_at(cell, state)
@@ -55,11 +58,12 @@ class Execution:
             if state.finished:
                 self._finished(cell, state)
 
-    def run(self, live: LiveTable) -> None:
-        """Blocks until every cell has ended; must be called inside a Ray session."""
-        import ray
-
-        self._at_once = max(1, int(ray.cluster_resources().get("CPU", 1)))
+    def run(self, live: LiveTable, session: Session) -> None:
+        """Blocks until every cell has ended."""
+        self._at_once = max(1, int(session.cpus))
+        self._workers = self.spread.of_steps(self.plan, session)
+        for step in self.missing:
+            self._workers[step.name].check_fits(session)
         try:
             while not all(state.finished for state in self.states):
                 self._collect()
@@ -86,7 +90,7 @@ class Execution:
         ]
         if self._trainings.over:
             trainings = [step for step in ready if step.kind == "train" and self._ours(step)]
-            self._trainings = Trainings(trainings, self.cache, self.workers)
+            self._trainings = Trainings(trainings, self.cache, self._workers)
         for step in ready:
             # No more at once than there are CPUs: every further process would load all libraries anew.
             if step.kind != "train" and len(self._tasks) < self._at_once and self._ours(step):
@@ -96,7 +100,7 @@ class Execution:
         import ray
 
         # No CPU is asked for: these steps are short, and waiting behind trainings would hold back a row.
-        remote = ray.remote(num_cpus=0, num_gpus=self.workers.gpus, max_retries=2)(do_step)
+        remote = ray.remote(num_cpus=0, num_gpus=self._workers[step.name].gpus, max_retries=2)(do_step)
         self._tasks[remote.remote(step, str(self.cache.folder(step)), self.cache.folders_of_needs(step))] = step
 
     def _ours(self, step: Step) -> bool:

@@ -16,11 +16,11 @@ from bench.study.judge import as_record, verdicts
 from bench.study.live import LiveTable
 from bench.study.recorder import Recorder
 from bench.study.remote import Remote
+from bench.study.resources import Spread
 from bench.study.spec import Row, Study
 from bench.study.state import CellState
 from bench.track.tracker import Tracker
 from bench.train.ray_session import Session
-from bench.train.workers import Workers
 
 TIDY_UP = "finished rows are kept; the same command goes on from there"
 
@@ -52,7 +52,7 @@ def run_study(
     *,
     storage: Path,
     tracking: str | None,
-    workers: Workers,
+    spread: Spread,
     address: str | None = None,
     remote: str | None = None,
 ) -> Finished:
@@ -69,7 +69,7 @@ def run_study(
             part = replace(study, rows=rows)
             splits |= prepared_data(part, cache.root)
             plan = cells(part, splits)
-            execution = Execution(plan, cache, workers, recorder.finished)
+            execution = Execution(plan, cache, spread, recorder.finished)
             if execution.missing:
                 recorder.open(plan)
                 _execute(execution, study, cluster)
@@ -127,8 +127,7 @@ def _execute(execution: Execution, study: Study, cluster: Cluster) -> None:
     live = LiveTable(f"{study.name}: {study.title}", execution.states)
     execution.tell_cached()
     try:
-        execution.workers.check_fits(cluster.session())
-        execution.run(live)
+        execution.run(live, cluster.session())
     except KeyboardInterrupt:
         execution.interrupt("stopped by the user")
         raise Interrupted(TIDY_UP) from None

@@ -16,7 +16,7 @@ from bench.errors import UserError
 from bench.study.profiles import FULL, RECIPE_KEYS, Profile, load_profile, recipe_settings
 from bench.study.search.settings import Search
 from bench.study.search.trial import Told, Trial
-from bench.study.study_file import WORDS, Published, RowWords, StudyFile, read_study_file, row_words
+from bench.study.study_file import WORDS, Published, Resources, RowWords, StudyFile, read_study_file, row_words
 from bench.train.config import TrainConfig
 from detectors import zoo
 from detectors.families import DetectorConfig
@@ -46,6 +46,7 @@ class Row:
     """The row whose settings are searched."""
     after: "Row | None" = None
     """What its training goes on from."""
+    resources: Resources = field(default_factory=Resources)
 
     @property
     def stops_early(self) -> bool:
@@ -185,7 +186,7 @@ class _RowMaker:
         settings = [
             *recipe_settings(self.document),
             *self.profile.settings,
-            *(setting for setting in own if setting.path not in WORDS),
+            *(setting for setting in own if setting.path[0] not in WORDS),
             *tried,
             *self.overrides,
         ]
@@ -193,7 +194,8 @@ class _RowMaker:
         base = {key: {} for key in RECIPE_KEYS} | {"detector": to_tree(self._variant(name, words))}
         recipe = resolve(Recipe, base, settings)
         recipe = replace(recipe, detector=shrink(recipe.detector, self.profile.detector_size))
-        return Row(name, variant, recipe, words.about, published)
+        resources = self.content.resources.under(words.resources) if self.profile.name == FULL else Resources()
+        return Row(name, variant, recipe, words.about, published, resources=resources)
 
     def _variant(self, row: str, words: RowWords) -> DetectorConfig:
         name = words.planned or words.variant or self.content.variant

@@ -1,7 +1,7 @@
 """The keys of a study file as they stand in it, and the checks that need no detector."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from bench.config.yaml_file import Document, KeyPath, read_yaml
 from bench.errors import UserError
 from bench.score.claims_language import parse
 from bench.study.search.settings import Search
-from detectors.config import Count
+from detectors.config import Count, NonNegative, Positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,20 @@ class Published:
     """Footnotes of single rows."""
     schedule: str = ""
     note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What a training runs on. The numbers it gives do not depend on it but for rounding."""
+
+    workers: Count | None = None
+    gpus_per_worker: NonNegative | None = None
+    cpus_per_worker: Positive | None = None
+
+    def under(self, other: "Resources") -> "Resources":
+        """What the other says, and where it says nothing, what this one does."""
+        said = {field.name: getattr(other, field.name) for field in fields(other)}
+        return replace(self, **{name: value for name, value in said.items() if value is not None})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +61,8 @@ class StudyFile:
     published: Published | None = None
     claims: tuple[str, ...] = ()
     search: Search | None = None
+    resources: Resources = Resources()
+    """Of all rows, under the profile `full`."""
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -60,9 +76,10 @@ class RowWords:
     """A variant that is yet to come: until the zoo has it, the row is skipped with that reason."""
     skip: str = ""
     """Why the row cannot run."""
+    resources: Resources = Resources()
 
 
-WORDS: tuple[KeyPath, ...] = tuple((name,) for name in RowWords.__dataclass_fields__)
+WORDS = frozenset(RowWords.__dataclass_fields__)
 
 
 def read_study_file(file: Path) -> tuple[Document, StudyFile]:
@@ -83,7 +100,7 @@ def read_study_file(file: Path) -> tuple[Document, StudyFile]:
 
 
 def row_words(document: Document, content: StudyFile, name: str) -> RowWords:
-    said = {key: value for key, value in (content.rows[name] or {}).items() if (key,) in WORDS}
+    said = {key: value for key, value in (content.rows[name] or {}).items() if key in WORDS}
     try:
         return from_tree(RowWords, said)
     except ConfigError as error:

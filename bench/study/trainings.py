@@ -8,9 +8,9 @@ import logging
 import tempfile
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.study.cache import ERROR, PROGRESS, TRACEBACK, StepCache
 from bench.study.graph import Step
@@ -21,14 +21,21 @@ from bench.train.workers import Workers
 WATCHING = {"CPU": 0, "node:__internal_head__": 0.001}
 """What a trial asks for that only watches its workers: no CPU, but a bundle of CPU 0 alone is refused."""
 
-Work = tuple[Step, str, list[str]]
-"""A training, its folder, and the folder of the one that it goes on from."""
+
+class Work(NamedTuple):
+    """A training as a trial's process gets it."""
+
+    step: Step
+    folder: str
+    before: list[str]
+    """The folder of the training that it goes on from."""
+    workers: Workers
 
 
 class Trainings:
     """Runs the tuner in a thread, so that what follows a training need not wait for the others."""
 
-    def __init__(self, steps: Sequence[Step], cache: StepCache, workers: Workers) -> None:
+    def __init__(self, steps: Sequence[Step], cache: StepCache, workers: Mapping[str, Workers]) -> None:
         self.cache, self.workers = cache, workers
         self._open = {step.name: step for step in steps}
         self._crash = ""
@@ -66,32 +73,37 @@ class Trainings:
 
     def _run(self, steps: list[Step]) -> None:
         try:
-            work = [(step, str(self.cache.folder(step)), self.cache.folders_of_needs(step)) for step in steps]
-            _tune(work, self.workers)
+            _tune([self._work(step) for step in steps])
         except BaseException as error:
             self._crash = f"Ray Tune: {error}".splitlines()[0]
 
+    def _work(self, step: Step) -> Work:
+        folder, before = str(self.cache.folder(step)), self.cache.folders_of_needs(step)
+        return Work(step, folder, before, self.workers[step.name])
 
-def _tune(work: list[Work], workers: Workers) -> None:
+
+def _tune(work: list[Work]) -> None:
     import ray
     from ray import tune
 
     # What goes wrong stands in the steps' folders; Tune would print it with its own way there.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    trial = tune.with_parameters(_trial, work=work, workers=workers)
+    trial = tune.with_parameters(_trial, work=work)
+    bundles = [one.workers.resources if one.workers.count == 1 else WATCHING for one in work]
     with tempfile.TemporaryDirectory() as nobody_resumes_it:
         tune.Tuner(
-            tune.with_resources(trial, workers.resources if workers.count == 1 else WATCHING),
+            tune.with_resources(trial, lambda config: tune.PlacementGroupFactory([bundles[config["index"]]])),
             param_space={"index": tune.grid_search(list(range(len(work))))},
             tune_config=tune.TuneConfig(
-                max_concurrent_trials=concurrent_trials(ray.cluster_resources(), workers), reuse_actors=True
+                max_concurrent_trials=concurrent_trials(ray.cluster_resources(), {one.workers for one in work}),
+                reuse_actors=True,
             ),
             run_config=tune.RunConfig(
                 name="trials",
                 storage_path=nobody_resumes_it,
                 verbose=0,
                 callbacks=[_silent()],
-                failure_config=tune.FailureConfig(max_failures=workers.max_failures),
+                failure_config=tune.FailureConfig(max_failures=max(one.workers.max_failures for one in work)),
             ),
         ).fit()
 
@@ -107,14 +119,17 @@ def _silent() -> Any:
     return Silent()
 
 
-def concurrent_trials(cluster: dict[str, float], workers: Workers) -> int:
-    """How many trainings fit at once: waiting trials would each hold an actor for nothing."""
-    fits = [cluster.get(name, 0) // (amount * workers.count) for name, amount in workers.resources.items()]
-    return max(1, int(min(fits)))
+def concurrent_trials(cluster: dict[str, float], kinds: Iterable[Workers]) -> int:
+    """How many trainings fit at once, if they are of the smallest: waiting trials would hold an actor for nothing."""
+    return max(max(1, _fit(cluster, workers)) for workers in kinds)
 
 
-def _trial(config: dict[str, Any], work: list[Work], workers: Workers) -> None:
-    step, folder, before = work[config["index"]]
+def _fit(cluster: dict[str, float], workers: Workers) -> int:
+    return int(min(cluster.get(name, 0) // (amount * workers.count) for name, amount in workers.resources.items()))
+
+
+def _trial(config: dict[str, Any], work: list[Work]) -> None:
+    step, folder, before, workers = work[config["index"]]
     try:
         train_step(step.work, Path(folder), workers, [Path(one) for one in before])
     except Exception as error:

@@ -81,7 +81,8 @@ def start_head(folder: Path, cpus: int = 2) -> Cluster:
         folder / "head.log",
         token,
         *("--head", "--disable-usage-stats", "--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1"),
-        *(f"--port={port}", f"--dashboard-port={dashboard}", f"--temp-dir={folder}", f"--num-cpus={cpus}"),
+        *(f"--port={port}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={free_port()}"),
+        *(f"--temp-dir={folder}", f"--num-cpus={cpus}"),
     )
     address = f"http://127.0.0.1:{dashboard}"
     try:
@@ -121,6 +122,15 @@ def answers(address: str, token: str) -> bool:
             return True
     except (OSError, urllib.error.URLError):
         return False
+
+
+def workers_of(node: "subprocess.Popen[bytes]", title: str) -> list[psutil.Process]:
+    """The processes of a node whose title, which Ray sets to what they do, has this in it."""
+    found = []
+    for process in psutil.Process(node.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            found += [process] if title in " ".join(process.cmdline()) else []
+    return found
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:

@@ -1,5 +1,6 @@
 """Jobs on a real head that wants a token: submitted, cut off, listed, stopped, failed; and nothing leaks."""
 
+import json
 import re
 import signal
 from collections.abc import Callable
@@ -15,17 +16,17 @@ from bench.cluster.jobs import exit_code
 from bench.errors import StepFailed
 from bench.track.tracker import Tracker
 from tests.cluster.bad_line import cut_twice
-from tests.cluster.local_head import PASSWORD, Cluster, end, wait_for
+from tests.cluster.local_head import PASSWORD, Cluster, end, wait_for, workers_of
 
 STUDY = """title: one row, small enough for a test
 data: {kind: synthetic, preset: tiny, size: 64, train: 16, val: 8}
 variant: retinanet_tiny
 input: {mode: as_is}
-train: {epochs: 1, batch_size: 4, lr: 0.01, warmup_iterations: 2, checkpoint_every: 4}
+train: {epochs: 40, batch_size: 4, lr: 0.01, warmup_iterations: 2, checkpoint_every: 20}
 rows: {base: {}}
 """
 NO_DATA = STUDY.replace("{kind: synthetic, preset: tiny, size: 64, train: 16, val: 8}", "{kind: coco, root: /nowhere}")
-LONG = STUDY.replace("epochs: 1", "epochs: 1000")
+LONG = STUDY.replace("epochs: 40", "epochs: 1000")
 Call = Callable[..., tuple[int, str, str]]
 
 
@@ -69,11 +70,19 @@ def killed(cluster: Cluster) -> str:
     return job
 
 
-def test_a_job_outlives_the_process_that_submitted_it(laptop: Call, killed: str, cluster: Cluster) -> None:
+def test_a_job_outlives_who_submitted_it_and_the_worker_that_trains(
+    laptop: Call, killed: str, cluster: Cluster
+) -> None:
     assert killed.startswith("mine-")
     assert states(laptop)["mine"] in ("waiting", "running")
+    steps = cluster.storage / "steps"
+    wait_for(lambda: any(steps.glob("train-*/checkpoints/*.pt")))
+    (trains,) = workers_of(cluster.process, "ImplicitFunc.train")
+    trains.kill()
     wait_for(lambda: states(laptop)["mine"] not in ("waiting", "running"))
     assert states(laptop)["mine"] == "done", laptop("logs", killed)[1]
+    (trained,) = (json.loads(file.read_text()) for file in steps.glob("train-*/result.json"))
+    assert 0 < trained["resumed_at"] < trained["iterations"] == 160
     frame = api.leaderboard("mine", storage=cluster.storage)
     assert list(frame.index.get_level_values("row")) == ["base"]
 
@@ -179,7 +188,7 @@ def test_a_dry_run_says_all_and_uploads_nothing(laptop: Call, cluster: Cluster) 
     code, out, err = laptop("submit", "quickstart", "--dry-run", "--profile", "full", "--rows", "retinanet")
     assert code == 0
     assert out.endswith(
-        "run quickstart --address auto --profile full --workers 1 --rows retinanet --gpus-per-worker 0\n"
+        "run quickstart --address auto --profile full --rows retinanet\n"
     )
     assert "the cluster has 1 nodes, 2 CPUs, 0 GPUs" in err
     assert states(laptop) == before

@@ -10,15 +10,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cluster.local_head import Cluster, end, start_head, start_node, wait_for
+from tests.cluster.local_head import Cluster, end, start_head, start_node, wait_for, workers_of
 
 STUDY = """title: one row on two workers
 data: {kind: synthetic, preset: tiny, size: 64, train: 40, val: 8}
 variant: retinanet_tiny
 input: {mode: as_is}
-train: {epochs: 3, batch_size: 4, lr: 0.01, warmup_iterations: 2, checkpoint_every: 5}
+train: {epochs: 12, batch_size: 4, lr: 0.01, warmup_iterations: 2, checkpoint_every: 20}
 rows: {base: {}}
 """
+TRAINS = "RayTrainWorker"
 Nodes = dict[str, "subprocess.Popen[bytes]"]
 
 
@@ -47,31 +48,28 @@ def submit(head: Cluster, storage: Path) -> "subprocess.Popen[str]":
     return head.start("submit", "study.yaml", "--follow", "--workers", "2", "--storage", str(storage))
 
 
-def finished(process: "subprocess.Popen[str]", storage: Path) -> dict[str, dict[str, float]]:
-    """The metrics of every scored step."""
-    out, err = process.communicate(timeout=280)
+def finished(process: "subprocess.Popen[str]", storage: Path) -> tuple[dict[str, float], int]:
+    """The metrics, and the step from which the training last went on."""
+    out, err = process.communicate(timeout=400)
     assert process.returncode == 0, out + err
-    files = (storage / "steps").glob("score-*/result.json")
-    return {file.parent.name: json.loads(file.read_text())["metrics"] for file in files}
-
-
-def workers_of(node: "subprocess.Popen[bytes]") -> list[psutil.Process]:
-    started = psutil.Process(node.pid).children(recursive=True)
-    return [process for process in started if "RayTrainWorker" in " ".join(process.cmdline())]
+    (scored,), (trained,) = (list((storage / "steps").glob(f"{kind}-*/result.json")) for kind in ("score", "train"))
+    return json.loads(scored.read_text())["metrics"], json.loads(trained.read_text())["resumed_at"]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_node_that_dies_with_its_worker_changes_nothing(nodes: tuple[Cluster, Nodes]) -> None:
     head, others = nodes
-    unbroken = finished(submit(head, head.folder / "unbroken"), head.folder / "unbroken")
+    unbroken, begun_at = finished(submit(head, head.folder / "unbroken"), head.folder / "unbroken")
     broken = head.folder / "broken"
     process = submit(head, broken)
     wait_for(lambda: any((broken / "steps").glob("train-*/ray-*/checkpoint_*")) or process.poll() is not None)
     everywhere = [head.process, *others.values()]
-    assert sorted(len(workers_of(node)) for node in everywhere) == [0, 1, 1], "on two nodes"
-    kill(next(node for node in others.values() if workers_of(node)))
-    assert finished(process, broken) == unbroken
-    assert len(unbroken) == 1
+    assert sorted(len(workers_of(node, TRAINS)) for node in everywhere) == [0, 1, 1], "on two nodes"
+    kill(next(node for node in others.values() if workers_of(node, TRAINS)))
+    metrics, resumed_at = finished(process, broken)
+    assert metrics == unbroken
+    assert resumed_at > begun_at == 0
     assert sum(node.poll() is None for node in others.values()) == 1
 
 

@@ -60,14 +60,15 @@ def test_a_disk_that_is_about_to_be_full_is_refused_before_any_work(
 
 
 @pytest.mark.parametrize(
-    ("cluster", "workers", "fit"),
+    ("cluster", "kinds", "fit"),
     [
-        ({"CPU": 2}, Workers(), 2),
-        ({"CPU": 2}, Workers(count=2), 1),
-        ({"CPU": 16, "GPU": 1}, Workers(gpus=0.25), 4),
-        ({"CPU": 16, "GPU": 8}, Workers(count=4, gpus=1), 2),
-        ({"CPU": 1}, Workers(count=4), 1),
+        ({"CPU": 2}, [Workers()], 2),
+        ({"CPU": 2}, [Workers(count=2)], 1),
+        ({"CPU": 16, "GPU": 1}, [Workers(gpus=0.25)], 4),
+        ({"CPU": 16, "GPU": 8}, [Workers(count=4, gpus=1)], 2),
+        ({"CPU": 1}, [Workers(count=4)], 1),
+        ({"CPU": 16, "GPU": 8}, [Workers(count=8, gpus=1), Workers(count=2, gpus=1)], 4),
     ],
 )
-def test_as_many_trainings_run_at_once_as_fit(cluster: dict[str, float], workers: Workers, fit: int) -> None:
-    assert concurrent_trials(cluster, workers) == fit
+def test_as_many_trainings_run_at_once_as_fit(cluster: dict[str, float], kinds: list[Workers], fit: int) -> None:
+    assert concurrent_trials(cluster, kinds) == fit

@@ -12,9 +12,9 @@ from bench.study.execution import Execution
 from bench.study.find import all_studies
 from bench.study.graph import Splits, cells
 from bench.study.live import LiveTable
+from bench.study.resources import Spread
 from bench.study.spec import Study, load_study
 from bench.train.ray_session import ray_session
-from bench.train.workers import Workers
 
 SMALLER = (
     *("data.size=64", "data.train=8", "data.val=4"),
@@ -37,9 +37,9 @@ def test_two_rows_of_every_study_come_to_a_score(tmp_path: Path) -> None:
     for study in studies:
         splits |= prepared_data(study, cache.root)
     plan = [cell for study in studies for cell in cells(study, splits)]
-    execution = Execution(plan, cache, Workers(), lambda cell, state: None)
-    with ray_session():
-        execution.run(LiveTable("every study", execution.states, io.StringIO()))
+    execution = Execution(plan, cache, Spread(), lambda cell, state: None)
+    with ray_session() as session:
+        execution.run(LiveTable("every study", execution.states, io.StringIO()), session)
     faults = {cell.title: state.reason for cell, state in zip(plan, execution.states, strict=True) if state.reason}
     assert not faults
     assert all("AP50" in state.metrics for state in execution.states)
