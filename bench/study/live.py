@@ -30,6 +30,7 @@ class LiveTable:
         self.stream = stream or sys.stderr
         self._started = self._printed = time.monotonic()
         self._at_start = self._work()
+        self._first_step: float | None = None
         self._said: dict[str, str] = {}
         self._live: Live | None = None
         if self.stream.isatty():
@@ -37,6 +38,8 @@ class LiveTable:
             self._live.start()
 
     def refresh(self) -> None:
+        if self._first_step is None and any(state.status == "training" for state in self.states):
+            self._first_step = time.monotonic() - self._started
         if self._live is not None:
             self._live.update(self._table())
             return
@@ -73,6 +76,8 @@ class LiveTable:
         text = f"{done} of {len(self.states)} finished, {_clock(elapsed)} gone"
         if done < len(self.states) and advanced > 0.02:
             text += f", about {_clock(elapsed / advanced * (len(self.states) - self._work()))} left"
+        elif done == len(self.states) and self._first_step is not None:
+            text += f", the first training step after {_clock(self._first_step)}"
         return text
 
 

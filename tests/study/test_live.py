@@ -31,6 +31,7 @@ def test_without_a_terminal_each_change_is_one_line() -> None:
         "b · seed 0: failed out of memory",
     ]
     assert "2 of 2 finished" in lines[-1]
+    assert "the first training step after 0:00 min" in lines[-1]
 
 
 def test_on_a_terminal_the_table_holds_rows_progress_and_end() -> None:
