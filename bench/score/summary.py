@@ -56,7 +56,7 @@ def _reliability(scores: Scores) -> dict[str, Any]:
 
 
 def _resamples(scores: Scores, fingerprint: str, resamples: int) -> dict[str, Any]:
-    drawn = resample({"row": [scores]}, RESAMPLED, resamples=resamples).samples["row"]
+    drawn = resample({"row": [scores]}, RESAMPLED, resamples=resamples, jackknife=False).samples["row"]
     values = {name: samples.resampled for name, samples in drawn.items() if np.isfinite(samples.resampled).all()}
     return {"key": f"{fingerprint}:{resamples}", **values}
 

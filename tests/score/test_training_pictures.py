@@ -19,8 +19,8 @@ from bench.score.pictures.training import (
 
 
 def saved(picture, tmp_path: Path) -> list[dict[str, str]]:
-    png, table = picture.save(tmp_path / "picture")
-    assert png.stat().st_size > 4000
+    shown, table = picture.save(tmp_path / "picture")
+    assert shown.stat().st_size > 4000
     with table.open() as file:
         return list(csv.DictReader(file))
 

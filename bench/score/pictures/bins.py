@@ -86,13 +86,13 @@ def error_bars(rows: Mapping[str, Errors]) -> Picture:
             data += [{"row": name, "type": k, "ap_points": v, "count": counts.get(k, "")} for k, v in pairs]
         axes.set_xticks(range(len(kinds)), kinds)
         label(axes, title, "", "AP50 points")
-        axes.margins(y=0.12)
+        axes.margins(y=0.2)
     main.legend(frameon=False, fontsize=8)
     return Picture(figure, data)
 
 
 def _grouped(rows: Mapping[str, Binned], title: str, what: str) -> Picture:
-    figure, (axes,) = panels()
+    figure, (axes,) = panels(bottom=0.95)
     data = []
     width = 0.85 / max(len(rows), 1)
     edges = np.zeros(1)

@@ -21,7 +21,7 @@ def precision_recall(scores: Scores) -> Picture:
     """Mean over classes, one curve an IoU threshold; COCO's protocols only."""
     if scores.accumulated is None:
         raise ValueError("scores: no precision arrays in them; evaluate with one of COCO's protocols")
-    figure, (axes,) = panels(width=7.0)
+    figure, (axes,) = panels(width=7.0, right=1.95)
     data = []
     for number, row in enumerate(SHOWN_THRESHOLDS):
         table = scores.accumulated.precision[row, :, :, 0, -1]

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from bench.score.calibration import true_iou
 from bench.score.lrp import THRESHOLD
 from bench.score.matching import Matches
 from bench.score.pictures.picture import Picture
-from bench.score.pictures.tiles import TILE, framed, sheet
+from bench.score.pictures.tiles import fitted, framed, sheet
 from bench.score.scores import Scores
 from bench.score.statistics import half_matches
 
@@ -81,18 +81,14 @@ def _tile(
 ) -> Image.Image:
     """One image with its objects, dashed, and with what was found of at least the minimal score."""
     truth, found = scores.truth, scores.detections
-    whole = Image.fromarray(np.ascontiguousarray(pixels))
-    scale = min(TILE / whole.width, TILE / whole.height)
-    size = (max(1, round(whole.width * scale)), max(1, round(whole.height * scale)))
-    tile = whole.resize(size, Image.Resampling.BILINEAR)
-    pen = ImageDraw.Draw(tile)
+    tile, scale = fitted(pixels)
     own = np.flatnonzero((matches.image == image) & (matches.score >= min_score) & ~matches.ignored[0])
     hit = set(matches.matched[0, own][matches.true[0, own]].tolist())
     for g in np.flatnonzero((truth.image == image) & ~truth.iscrowd):
         text = "" if g in hit else truth.class_names[truth.labels[g]]
-        framed(pen, scale * truth.boxes[g], THERE if g in hit else MISSED, text, dashed=True)
+        framed(tile, scale * truth.boxes[g], THERE if g in hit else MISSED, text, dashed=True)
     for d in own:
         right = matches.true[0, d]
         text = f"{truth.class_names[matches.label[d]]} {matches.score[d]:.2f}" + (f", {iou[d]:.2f}" if right else "")
-        framed(pen, scale * found.boxes[matches.detection[d]], RIGHT if right else WRONG, text)
+        framed(tile, scale * found.boxes[matches.detection[d]], RIGHT if right else WRONG, text)
     return tile

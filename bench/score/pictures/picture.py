@@ -15,6 +15,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 """told apart by people who see few colours"""
 GREY = "#666666"
 DPI = 150
+LEFT, TOP = 0.75, 0.35
+"""margins of axes in inches, with room for what stands beside and above them"""
 JPEG_QUALITY = 92
 
 
@@ -42,10 +44,14 @@ class Picture:
         return [shown, table]
 
 
-def panels(columns: int = 1, *, width: float = 5.2, height: float = 4.0) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(width * columns, height), layout="constrained")
+def panels(
+    columns: int = 1, *, width: float = 5.2, height: float = 4.0, right: float = 0.15, bottom: float = 0.55
+) -> tuple[Figure, list[Axes]]:
+    """Axes side by side. Margins, in inches, are given: an engine that finds them draws every chart three times."""
+    figure = Figure(figsize=(width * columns, height))
     FigureCanvasAgg(figure)
-    axes = [figure.add_subplot(1, columns, i + 1) for i in range(columns)]
+    size = ((width - LEFT - right) / (width * columns), (height - TOP - bottom) / height)
+    axes = [figure.add_axes(((i + LEFT / width) / columns, bottom / height, *size)) for i in range(columns)]
     for one in axes:
         plain(one)
     return figure, axes

@@ -24,7 +24,7 @@ def iou_scatter(truth: GroundTruth, found: Detections, columns: Mapping[str, str
     best = best_iou(truth, found, NEAR)
     near = np.flatnonzero(best.iou > NEAR)
     drawn = near[:: max(1, len(near) // POINTS_SHOWN)]
-    figure, axes = panels(len(shown), width=4.4, height=4.2)
+    figure, axes = panels(len(shown), width=4.4, height=4.2, bottom=0.7)
     for one, (column, name) in zip(axes, shown.items(), strict=True):
         values = known[column]
         one.scatter(

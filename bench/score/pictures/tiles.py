@@ -18,9 +18,17 @@ LINE, DASH, SPACE = 2, 8, 5
 BLACK, WHITE = "#000000", "#FFFFFF"
 
 
-def sheet(title: str, tiles: Sequence[tuple[str, Image.Image]]) -> Image.Image:
+def fitted(pixels: np.ndarray) -> tuple[Image.Image, float]:
+    """A photograph, [H, W, 3] uint8, as large as a tile may be, and by how much its boxes grow."""
+    whole = Image.fromarray(np.ascontiguousarray(pixels))
+    scale = TILE / max(whole.size)
+    size = max(1, round(whole.width * scale)), max(1, round(whole.height * scale))
+    return whole.resize(size, Image.Resampling.BILINEAR), scale
+
+
+def sheet(title: str, tiles: Sequence[tuple[str, Image.Image]], columns: int = COLUMNS) -> Image.Image:
     """Tiles line by line, each below its name."""
-    columns = min(COLUMNS, max(len(tiles), 1))
+    columns = min(columns, max(len(tiles), 1))
     lines = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
     heights = [NAME + GAP + max(tile.height for _, tile in line) for line in lines]
     top = TITLE + 2 * GAP
@@ -37,17 +45,20 @@ def sheet(title: str, tiles: Sequence[tuple[str, Image.Image]]) -> Image.Image:
     return made
 
 
-def framed(pen: ImageDraw.ImageDraw, box: np.ndarray, colour: str, text: str, dashed: bool = False) -> None:
-    """A box with words on its upper edge, or on its lower one where it is dashed."""
+def framed(tile: Image.Image, box: np.ndarray, colour: str, text: str = "", dashed: bool = False) -> None:
+    """A box with words above it, or below where it is dashed, but never outside the tile."""
+    pen = ImageDraw.Draw(tile)
     x1, y1, x2, y2 = (float(edge) for edge in box)
+    x2, y2 = max(x2, x1), max(y2, y1)
     if dashed:
-        _dashes(pen, (x1, y1, max(x2, x1), max(y2, y1)), colour)
+        _dashes(pen, (x1, y1, x2, y2), colour)
     else:
-        pen.rectangle((x1, y1, max(x2, x1), max(y2, y1)), outline=colour, width=LINE)
+        pen.rectangle((x1, y1, x2, y2), outline=colour, width=LINE)
     if text:
         font = letters(LABEL)
         width, height = font.getlength(text) + 4, LABEL + 4
-        left, top = x1, y2 if dashed else max(0.0, y1 - height)
+        left = max(0.0, min(x1, tile.width - width))
+        top = min(y2, tile.height - height) if dashed else max(0.0, y1 - height)
         pen.rectangle((left, top, left + width, top + height), fill=colour)
         pen.text((left + 2, top + 1), text, fill=BLACK, font=font)
 

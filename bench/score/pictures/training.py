@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullLocator
+from PIL import Image
 
-from bench.score.pictures.picture import GREY, Picture, colour, label, legend, panels
+from bench.score.pictures.picture import Picture, colour, label, legend, panels
+from bench.score.pictures.tiles import WHITE, fitted, framed, sheet
 
 SMOOTHED_OVER = 20
 """Points of the moving mean, at most a fifth of all."""
@@ -95,41 +93,22 @@ def smooth_l1_bound(error: np.ndarray, lam: float, w_loc: float, *, size: bool, 
 
 def assignment_over_training(pixels: np.ndarray, snapshots: Sequence[Mapping[str, Any]]) -> Picture:
     """The positive anchors of each object, below the boxes that they predict, a column a moment (PAA fig. 4a, 6, 7)."""
-    height, width = pixels.shape[:2]
-    side = 3.0
-    figure = Figure(figsize=(side * max(len(snapshots), 1), 2 * side * height / width + 0.9), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(
-        "Positive anchors (above) and the boxes predicted from them (below); objects dashed",
-        x=0.01,
-        ha="left",
-        fontsize=11,
-    )
-    data = []
-    for column, shot in enumerate(snapshots):
-        for line, name in enumerate(("anchor", "box")):
-            axes = figure.add_subplot(2, len(snapshots), line * len(snapshots) + column + 1)
-            _show(axes, pixels, shot, name)
-        data += [{"iteration": shot["iteration"], **positive} for positive in shot["positives"]]
-    return Picture(figure, data)
+    title = "Positive anchors (above) and the boxes predicted from them (below); objects dashed"
+    tiles = [_tile(pixels, shot, name) for name in ("anchor", "box") for shot in snapshots]
+    data = [{"iteration": shot["iteration"], **positive} for shot in snapshots for positive in shot["positives"]]
+    return Picture(sheet(title, tiles, columns=len(snapshots)), data)
 
 
-def _show(axes: Axes, pixels: np.ndarray, shot: Mapping[str, Any], name: str) -> None:
+def _tile(pixels: np.ndarray, shot: Mapping[str, Any], name: str) -> tuple[str, Image.Image]:
     positives = shot["positives"]
     overlap = np.mean([positive[f"{name}_iou"] for positive in positives]) if positives else float("nan")
-    axes.imshow(pixels, alpha=0.75)
-    axes.set_axis_off()
     head = f"step {shot['iteration']}: {len(positives)} positives, " if name == "anchor" else ""
-    axes.set_title(f"{head}mean IoU {overlap:.2f}", fontsize=9, loc="left", color="black" if head else GREY)
+    photograph, scale = fitted(pixels)
+    tile = Image.blend(Image.new("RGB", photograph.size, WHITE), photograph, 0.75)
     for positive in positives:
-        box = [positive[f"{name}_{side}"] for side in ("x1", "y1", "x2", "y2")]
-        _box(axes, box, colour(int(positive["object"])), linewidth=0.8)
+        box = np.array([positive[f"{name}_{side}"] for side in ("x1", "y1", "x2", "y2")])
+        framed(tile, scale * box, colour(int(positive["object"])))
     for number, box in enumerate(shot["objects"]):
-        _box(axes, box, "white", linewidth=2.6)
-        _box(axes, box, colour(number), linewidth=1.8, linestyle="--")
-    axes.set(xlim=(0, pixels.shape[1]), ylim=(pixels.shape[0], 0))
-
-
-def _box(axes: Axes, box: Sequence[float], edge: str, **style: Any) -> None:
-    x1, y1, x2, y2 = box
-    axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=edge, **style))
+        framed(tile, scale * np.array(box), WHITE)
+        framed(tile, scale * np.array(box), colour(number), dashed=True)
+    return f"{head}mean IoU {overlap:.2f}", tile
