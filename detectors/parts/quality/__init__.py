@@ -18,6 +18,7 @@ do not depend on the number of workers.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -94,10 +95,17 @@ class RoIPrediction:
     """[N] int64"""
     best: Tensor
     """[N, 4] each proposal regressed for its most probable class"""
-    pooled: Tensor
-    """[N, C, r, r] features of the proposals, as the detector's head saw them"""
+    seen: Tensor
+    """[S, C, r, r] features of all boxes that the detector's head saw"""
+    kept: Tensor
+    """[N] int64: which of those the proposals are"""
     pool: PoolBoxes
     regress: Regress
+
+    @cached_property
+    def pooled(self) -> Tensor:
+        """[N, C, r, r] features of the proposals; copied only for who asks."""
+        return self.seen[self.kept]
 
 
 class Quality(nn.Module):

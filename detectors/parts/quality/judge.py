@@ -52,5 +52,5 @@ def confident(context: RoIPrediction, min_cls: float) -> RoIPrediction:
         boxes=context.boxes[used],
         image=context.image[used],
         best=context.best[used],
-        pooled=context.pooled[used],
+        kept=context.kept[used],
     )

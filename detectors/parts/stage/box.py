@@ -105,22 +105,25 @@ class BoxStage(Stage):
             boxes=boxes,
             image=image,
             best=best,
-            pooled=pooled[used],
+            seen=pooled,
+            kept=used,
             pool=pool,
             regress=self._regress(pool, sizes),
         )
 
     def given(self, features: Sequence[Tensor], sizes: Tensor, raw: Raw) -> RoIPrediction:
         pool = self.pool.on(features)
+        every = torch.arange(len(raw), device=raw.boxes.device)
         return RoIPrediction(
             features=features,
             sizes=sizes,
             raw=raw,
-            proposal=torch.arange(len(raw), device=raw.boxes.device),
+            proposal=every,
             boxes=raw.boxes,
             image=raw.image,
             best=raw.boxes,
-            pooled=pool(raw.boxes, raw.image),
+            seen=pool(raw.boxes, raw.image),
+            kept=every,
             pool=pool,
             regress=self._regress(pool, sizes),
         )

@@ -97,7 +97,8 @@ def prediction(boxes: Tensor, scores: Tensor) -> RoIPrediction:
         boxes=boxes,
         image=image,
         best=regress(boxes, image, scores.argmax(1)),
-        pooled=pool(boxes, image),
+        seen=pool(boxes, image),
+        kept=torch.arange(len(boxes)),
         pool=pool,
         regress=regress,
     )

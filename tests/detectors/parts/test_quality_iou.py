@@ -96,7 +96,7 @@ def test_predicts_for_the_box_of_each_candidate(count: int) -> None:
     none = torch.zeros(count, dtype=torch.int64)
     raw = Raw(boxes, torch.rand(count), none, image, none, none, 2, quality={"other": torch.rand(count)})
     unused = torch.zeros(0)
-    context = RoIPrediction([], unused, raw, none, unused, none, unused, unused, pool, refuse)
+    context = RoIPrediction([], unused, raw, none, unused, none, unused, unused, none, pool, refuse)
     rated = quality.predict(context)
     assert set(rated.quality) == {"iou", "other"}
     expected = quality.out(quality.shared(pool(boxes, image))).sigmoid().squeeze(1)
