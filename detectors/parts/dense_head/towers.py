@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from detectors.config import Count, Positive
 from detectors.deformable import DeformableConv
+from detectors.parts.conv3x3 import Conv3x3
 from detectors.parts.dense_head import DenseHead, DenseHeadConfig, DenseOutput, DenseShape, flatten
 
 
@@ -63,24 +64,25 @@ class TowerHead(DenseHead):
             nn.init.constant_(torch.as_tensor(self.cls.bias), -math.log((1 - config.prior) / config.prior))
 
     def forward(self, features: Sequence[Tensor]) -> DenseOutput:
-        cls, loc, quality = [], [], []
-        for level, maps in enumerate(features):
-            towers = {"cls": self.cls_tower(maps), "loc": self.loc_tower(maps)}
-            cls.append(self.cls(towers["cls"]))
-            loc.append(self._codes(towers["loc"], level))
-            if self.quality is not None:
-                quality.append(self.quality(towers[self.quality_on or "loc"]))
+        towers = {"cls": _through(self.cls_tower, features), "loc": _through(self.loc_tower, features)}
+        quality = None if self.quality is None else self.quality(towers[self.quality_on or "loc"])
         return DenseOutput(
-            cls=flatten(cls, self.cls_channels),
-            loc=flatten(loc, 4),
-            quality=flatten(quality, 1).squeeze(2) if quality else None,
+            cls=flatten(self.cls(towers["cls"]), self.cls_channels),
+            loc=flatten([self._codes(codes, level) for level, codes in enumerate(self.loc(towers["loc"]))], 4),
+            quality=None if quality is None else flatten(quality, 1).squeeze(2),
         )
 
-    def _codes(self, features: Tensor, level: int) -> Tensor:
-        codes = self.loc(features)
+    def _codes(self, codes: Tensor, level: int) -> Tensor:
         if self.scales is not None:
             codes = codes * self.scales[level]
         return functional.relu(codes) if self.positive_codes else codes
+
+
+def _through(tower: nn.Sequential, levels: Sequence[Tensor]) -> Sequence[Tensor]:
+    """All levels layer by layer: a convolution takes them together."""
+    for layer in tower:
+        levels = layer(levels) if isinstance(layer, Conv3x3) else [layer(level) for level in levels]
+    return levels
 
 
 def _tower(config: Config, width: int) -> nn.Sequential:
@@ -98,8 +100,8 @@ def _tower(config: Config, width: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _conv(inputs: int, outputs: int, std: float) -> nn.Conv2d:
-    layer = nn.Conv2d(inputs, outputs, 3, padding=1)
+def _conv(inputs: int, outputs: int, std: float) -> Conv3x3:
+    layer = Conv3x3(inputs, outputs)
     nn.init.normal_(layer.weight, std=std)
     nn.init.zeros_(torch.as_tensor(layer.bias))
     return layer

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from detectors.config import Count
+from detectors.parts.conv3x3 import Conv3x3
 from detectors.parts.neck import Neck, NeckConfig
 
 
@@ -33,7 +34,7 @@ class FPN(Neck):
         self.channels = config.channels
         inputs = channels[self.first :]
         self.inner = nn.ModuleList(nn.Conv2d(width, config.channels, 1) for width in inputs)
-        self.outer = nn.ModuleList(nn.Conv2d(config.channels, config.channels, 3, padding=1) for _ in inputs)
+        self.outer = nn.ModuleList(Conv3x3(config.channels, config.channels) for _ in inputs)
         self.coarse = nn.ModuleList()
         if config.extra in ("c5", "p5"):
             source = inputs[-1] if config.extra == "c5" else config.channels

@@ -13,6 +13,7 @@ from detectors.ops.groups import grouped_nms
 from detectors.parts.anchors import Anchors, AnchorsConfig, grid
 from detectors.parts.assign import AssignConfig, max_iou
 from detectors.parts.coder import CoderConfig, delta
+from detectors.parts.conv3x3 import Conv3x3
 from detectors.parts.loss import ClsLossConfig, LocLossConfig, bce, smooth_l1
 from detectors.parts.proposals import Proposals, ProposalsConfig, Proposer
 from detectors.parts.sample import SampleConfig, random
@@ -53,7 +54,7 @@ class RPN(Proposer):
         self.assigner, self.sampler, self.coder = config.assigner.build(), config.sampler.build(), config.coder.build()
         self.cls_loss, self.loc_loss = config.cls_loss.build(), config.loc_loss.build()
         per_location = self.anchors.per_location()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = Conv3x3(channels, channels)
         self.cls = nn.Conv2d(channels, per_location, 1)
         self.box = nn.Conv2d(channels, 4 * per_location, 1)
         for layer, std in ((self.conv, config.init_std), (self.cls, 0.01), (self.box, 0.01)):
@@ -71,8 +72,8 @@ class RPN(Proposer):
     def _judge(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Logits [B, A] and codes [B, A, 4], in the order of the anchors."""
         logits, codes = [], []
-        for level in features:
-            hidden = functional.relu(self.conv(level), inplace=True)
+        for convolved in self.conv(features):
+            hidden = functional.relu(convolved, inplace=True)
             logits.append(self.cls(hidden).permute(0, 2, 3, 1).flatten(1))
             codes.append(self.box(hidden).permute(0, 2, 3, 1).reshape(len(hidden), -1, 4))
         return torch.cat(logits, 1).float(), torch.cat(codes, 1).float()
