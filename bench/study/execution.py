@@ -161,9 +161,10 @@ class Execution:
                 return
             state.fraction += SHARE[step.kind]
         state.status, state.note = "done", ""
-        if cell.row.stops_early:
-            state.status, state.reason = "stopped", f"after {cell.row.recipe.train.until:.0%} of its training"
         state.metrics = self._metrics(cell)
+        if cell.row.stops_early:
+            reached = f", AP {100 * state.metrics['AP']:.1f}" if "AP" in state.metrics else ""
+            state.status, state.reason = "stopped", f"after {cell.row.recipe.train.until:.0%} of its training{reached}"
 
     def _metrics(self, cell: Cell) -> dict[str, float]:
         """What the leaderboard shows of a cell: the protocol's numbers that exist for these data, and the costs."""
