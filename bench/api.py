@@ -58,18 +58,19 @@ def run(
     dry_run: bool = False,
 ) -> RunResult:
     """Runs what is missing of a study and gives its leaderboard; failed rows are rows, not exceptions."""
-    from bench.study import run as runs
+    from bench.study.dry_run import dry_run as what_would_run
     from bench.study.find import find_study
     from bench.study.resources import Spread
+    from bench.study.run import run_study
     from bench.study.spec import load_study
     from bench.study.study_file import Resources
 
     storage = Path(storage)
     found = load_study(find_study(str(study)), profile=profile, rows=rows, seeds=seeds, overrides=_settings(settings))
     if dry_run:
-        return RunResult(runs.dry_run(found, storage))
+        return RunResult(what_would_run(found, storage))
     spread = Spread(Resources(workers=workers, gpus_per_worker=gpus_per_worker))
-    finished = runs.run_study(found, storage=storage, tracking=tracking, spread=spread, address=address, remote=remote)
+    finished = run_study(found, storage=storage, tracking=tracking, spread=spread, address=address, remote=remote)
     text, page = _publish(found.name, profile, storage.resolve(), tracking)
     return RunResult("\n".join([text, *_spread_note(found, workers), f"page: {page}"]), finished, page)
 

@@ -35,25 +35,26 @@ class Estimate:
 
 def estimate(study: Study, images: int | None = None) -> Estimate:
     """Trainings of all seeds, each counted once; `images` of the training split where they are known."""
-    hours = {key: _hours(recipe, images) for key, recipe in _trainings(study.rows)}
+    work = {key: training_teraflops(recipe, images) for key, recipe in _trainings(study.rows)}
     seeds = len(study.seeds)
-    return Estimate(len(hours) * seeds, sum(hours.values()) * seeds)
+    return Estimate(len(work) * seeds, sum(work.values()) * seeds * SECONDS_A_TERAFLOP / 3600)
+
+
+def training_teraflops(recipe: Recipe, images: int | None = None) -> float:
+    """Trillions of operations of a whole training."""
+    train = recipe.train
+    per_epoch = max(1, (images or _images(recipe.data)) // train.batch_size)
+    height, width = _shape(recipe)
+    detector: Any = recipe.detector
+    forward = _teraflops(detector.backbone, detector.neck, height, width) if hasattr(detector, "backbone") else 0.0
+    iterations = train.last_iteration(train.total_iterations(per_epoch))
+    return iterations * train.batch_size * forward * FORWARD_AND_BACKWARD * BESIDE_BACKBONE_AND_NECK
 
 
 def _trainings(rows: Iterable[Row]) -> Iterator[tuple[str, Recipe]]:
     for row in rows:
         recipe = row.recipe
         yield digest(that_trains(recipe.detector), recipe.data, recipe.input, recipe.train), recipe
-
-
-def _hours(recipe: Recipe, images: int | None) -> float:
-    train = recipe.train
-    per_epoch = max(1, (images or _images(recipe.data)) // train.batch_size)
-    height, width = _shape(recipe)
-    detector: Any = recipe.detector
-    forward = _teraflops(detector.backbone, detector.neck, height, width) if hasattr(detector, "backbone") else 0.0
-    teraflops = forward * FORWARD_AND_BACKWARD * BESIDE_BACKBONE_AND_NECK
-    return train.total_iterations(per_epoch) * train.batch_size * teraflops * SECONDS_A_TERAFLOP / 3600
 
 
 def _images(data: Any) -> int:

@@ -8,9 +8,9 @@ from typing import Any
 
 from bench.errors import Interrupted, StepFailed
 from bench.study.cache import StepCache
-from bench.study.datasets import data_is_prepared, prepared_data
+from bench.study.datasets import prepared_data
 from bench.study.execution import Execution
-from bench.study.graph import Cell, Splits, cells, data_digest
+from bench.study.graph import Cell, Splits, cells
 from bench.study.inventory import note_users
 from bench.study.judge import as_record, verdicts
 from bench.study.live import LiveTable
@@ -133,35 +133,3 @@ def _execute(execution: Execution, study: Study, cluster: Cluster) -> None:
         raise Interrupted(TIDY_UP) from None
     finally:
         live.close()
-
-
-def dry_run(study: Study, storage: Path) -> str:
-    """The steps of a study as text: what is cached and what would run."""
-    if not data_is_prepared(study, storage.resolve()):
-        rows = ", ".join(row.name for row in study.rows)
-        what = f"the data are not prepared yet: all steps of {len(study.seeds)} x ({rows}) would run"
-        return "\n".join([what, *_skipped(study), _cost(study)])
-    cache = StepCache(storage)
-    first = study.searching.next({}) if study.searching else ()
-    plan = cells(replace(study, rows=study.rows + first), prepared_data(study, cache.root))
-    lines = [f"{study.name} ({study.profile}): {study.title}"]
-    lines += [_line(cell, cache, plan) for cell in plan]
-    wanted = {step.name: step.kind for cell in plan for step in cell.steps if not cache.done(step)}
-    counts = [f"{list(wanted.values()).count(kind)} to {kind}" for kind in ("train", "predict", "score")]
-    return "\n".join([*lines, *_skipped(study), "steps that would run: " + ", ".join(counts), _cost(study)])
-
-
-def _skipped(study: Study) -> list[str]:
-    return [f"  {row.name:<32} skipped: {row.reason}" for row in study.skipped]
-
-
-def _cost(study: Study) -> str:
-    from bench.study.estimate import estimate
-
-    whole = estimate(study)
-    return f"all of it from nothing: {whole.trainings} trainings, very roughly {whole.gpu_hours:.1f} hours of one GPU"
-
-
-def _line(cell: Cell, cache: StepCache, plan: Sequence[Cell]) -> str:
-    steps = [f"{step.name} {'cached' if cache.done(step) else 'to do'}" for step in cell.steps]
-    return f"  {cell.title:<32} data {data_digest(cell.row)[:8]}  {'  '.join(steps)}"

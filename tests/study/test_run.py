@@ -154,6 +154,10 @@ def test_dry_run_lists_steps_and_does_none(unbroken: Path) -> None:
     code, out, err = run(unbroken, "--dry-run", "--seeds", "2")
     assert code == 0, err
     assert "steps that would run: 2 to train, 2 to predict, 3 to score" in out
+    assert "2 trainings are left: about " in out
+    assert "by the speed of the 2 that are done" in out
+    _, out, _ = run(unbroken, "--dry-run", "--set", "train.momentum=0.5")
+    assert "2 trainings are left: very roughly " in out
 
 
 @pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM])
