@@ -37,8 +37,10 @@ def scene_record(style: Style, seed: int, split: str, index: int) -> Record:
     scene = draw(style, Draws(seed, split, index))
     name = f"{split}-{index:06d}"
     objects = [
-        Object(f"{name}#{i}", box, label, area=int(mask.sum()), outline=partial(_outline, mask))
-        for i, (box, label, mask) in enumerate(zip(scene.boxes, scene.labels, scene.masks, strict=True))
+        Object(f"{name}#{i}", box, label, area=area, outline=partial(_outline, mask))
+        for i, (box, label, area, mask) in enumerate(
+            zip(scene.boxes, scene.labels, scene.areas, scene.masks, strict=True)
+        )
     ]
     return Record(name, index + 1, image=encode(scene.pixels), size=(style.size, style.size), objects=objects)
 

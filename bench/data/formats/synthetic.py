@@ -65,7 +65,7 @@ class Config(DataConfig):
 class SyntheticSource(Source):
     def __init__(self, config: Config, split: str) -> None:
         self.config, self.split, self.found = config, split, Report()
-        self.classes = tuple(ClassName(name, i + 1) for i, (name, _) in enumerate(SHAPES[: config.style().classes]))
+        self.classes = tuple(ClassName(shape.name, i + 1) for i, shape in enumerate(SHAPES[: config.style().classes]))
 
     def __len__(self) -> int:
         return self.config.count(self.split)

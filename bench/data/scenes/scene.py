@@ -30,6 +30,7 @@ class Scene:
     pixels: NDArray[np.uint8]
     labels: list[int]
     masks: list[NDArray[np.uint8]]
+    areas: list[int]
     boxes: list[tuple[int, int, int, int]]
 
 
@@ -47,8 +48,7 @@ def draw(style: Style, draws: Draws) -> Scene:
         item = _beside(last, draws) if crowd and last is not None else _object(style, draws)
         if canvas.place(item):
             last = item
-    pixels = np.clip(canvas.pixels, 0, 255).astype(np.uint8)
-    return Scene(np.ascontiguousarray(pixels.transpose(1, 2, 0)), canvas.labels, canvas.masks, canvas.boxes)
+    return Scene(canvas.interleaved(), canvas.labels, canvas.masks, canvas.sizes, canvas.boxes)
 
 
 class _Canvas:
@@ -62,11 +62,18 @@ class _Canvas:
         self.visible: list[int] = []
         self.sizes: list[int] = []
 
+    def interleaved(self) -> NDArray[np.uint8]:
+        """The pixels [H, W, 3]."""
+        pixels = np.empty((*self.pixels.shape[1:], 3), np.uint8)
+        for channel, plane in enumerate(self.pixels):
+            pixels[:, :, channel] = np.minimum(np.maximum(plane, 0), 255)
+        return pixels
+
     def window(self, item: Placed) -> tuple[int, int, int, int]:
         """The pixels that an object may touch: x0, y0, x1, y1."""
-        reach, side = item.reach(), self.style.size
+        (across, down), side = item.reach(), self.style.size
         x, y = item.x // SUB, item.y // SUB
-        return max(0, x - reach), max(0, y - reach), min(side, x + reach), min(side, y + reach)
+        return max(0, x - across), max(0, y - down), min(side, x + across), min(side, y + down)
 
     def paint(self, item: Placed, percent: int = 100) -> None:
         """Blends an object in; its soft edge is half transparent where its true edge is."""
@@ -113,16 +120,26 @@ class _Canvas:
         return True
 
     def _blend(self, item: Placed, window: tuple[int, int, int, int], field: NDArray[np.int32], percent: int) -> None:
+        """Works in the memory of `field`, which is the opacity in the end."""
         x0, y0, x1, y1 = window
         # A product and a shift in place of two divisions, which are slow: soft edges are given in 1/65536.
-        rising = (np.clip(field, -item.soft, item.soft) * np.int32(65536 * 128 // item.soft)) >> 16
-        opacity = (128 + rising) if percent == 100 else ((128 + rising) * np.int32(65536 * percent // 100)) >> 16
-        surface = (
-            texture.crop(item.texture, item.x + x0, item.y + y0, x1 - x0, y1 - y0) * (10 + self.style.difficulty // 4)
-            >> 6
+        np.minimum(np.maximum(field, -item.soft, out=field), item.soft, out=field)
+        field *= np.int32(65536 * 128 // item.soft)
+        field >>= 16
+        field += 128
+        if percent != 100:
+            field *= np.int32(65536 * percent // 100)
+            field >>= 16
+        surface = texture.crop(item.texture, item.x + x0, item.y + y0, x1 - x0, y1 - y0) * np.int32(
+            10 + self.style.difficulty // 4
         )
-        for plane, colour in zip(self.pixels[:, y0:y1, x0:x1], item.colour, strict=True):
-            plane += ((surface + np.int32(colour) - plane) * opacity) >> 8
+        surface >>= 6
+        place = self.pixels[:, y0:y1, x0:x1]
+        change = surface - place
+        change += np.array(item.colour, np.int32)[:, None, None]
+        change *= field
+        change >>= 8
+        place += change
 
 
 def _ground(style: Style, draws: Draws) -> NDArray[np.int32]:
@@ -135,7 +152,10 @@ def _ground(style: Style, draws: Draws) -> NDArray[np.int32]:
     pixels = np.empty((3, side, side), np.int32)
     for plane in pixels:
         weight = draws.between(strength // 2, strength)
-        plane[:] = draws.between(70, 180) + (coarse * weight >> 6) + (fine * (strength - weight // 2) >> 7)
+        np.multiply(coarse, np.int32(weight), out=plane)
+        plane >>= 6
+        plane += draws.between(70, 180)
+        plane += fine * np.int32(strength - weight // 2) >> 7
     return pixels
 
 
@@ -200,7 +220,7 @@ def _clutter(style: Style, draws: Draws) -> Placed:
     rod = draws.chance(60)
     width = max(SUB * 3 // 4, length // 12) if rod else length * draws.between(50, 100) // 100
     return Placed(
-        shape=[name for name, _ in SHAPES].index("block" if rod else "disc"),
+        shape=[shape.name for shape in SHAPES].index("block" if rod else "disc"),
         x=draws.below(style.size * SUB),
         y=draws.below(style.size * SUB),
         a=length,

@@ -11,17 +11,18 @@ RADII = (1, 5, 20)
 
 @cache
 def bank() -> NDArray[np.int32]:
-    """[octave, SIDE, SIDE] of values in -128..127."""
+    """[octave, 2 SIDE, 2 SIDE] of values in -128..127, all four quarters the same."""
     raw = np.random.Philox(key=np.array([20210601, 0], np.uint64)).random_raw(len(RADII) * SIDE * SIDE // 8)
     noise = raw.astype("<u8").view(np.uint8).reshape(len(RADII), SIDE, SIDE).astype(np.int64) - 128
-    return np.stack([_spread(_blur(_blur(layer, radius), radius)) for layer, radius in zip(noise, RADII, strict=True)])
+    layers = [_spread(_blur(_blur(layer, radius), radius)) for layer, radius in zip(noise, RADII, strict=True)]
+    return np.tile(np.stack(layers), (1, 2, 2))
 
 
 def crop(octave: int, x: int, y: int, width: int, height: int) -> NDArray[np.int32]:
     """A piece of an octave from any place, wrapped around."""
     layer = bank()[octave % len(RADII)]
     x, y = x % SIDE, y % SIDE
-    if x + width <= SIDE and y + height <= SIDE:
+    if width <= SIDE and height <= SIDE:
         return layer[y : y + height, x : x + width]
     return layer.take(np.arange(y, y + height) % SIDE, axis=0).take(np.arange(x, x + width) % SIDE, axis=1)
 
