@@ -64,6 +64,7 @@ def run(
     from bench.study.run import run_study
     from bench.study.spec import load_study
     from bench.study.study_file import Resources
+    from bench.track.tracker import ServerAway
 
     storage = Path(storage)
     found = load_study(find_study(str(study)), profile=profile, rows=rows, seeds=seeds, overrides=_settings(settings))
@@ -71,8 +72,20 @@ def run(
         return RunResult(what_would_run(found, storage))
     spread = Spread(Resources(workers=workers, gpus_per_worker=gpus_per_worker))
     finished = run_study(found, storage=storage, tracking=tracking, spread=spread, address=address, remote=remote)
-    text, page = _publish(found.name, profile, storage.resolve(), tracking)
+    try:
+        text, page = _publish(found.name, profile, storage.resolve(), tracking)
+    except ServerAway as away:
+        return RunResult("\n".join([*_ends(finished), f"no leaderboard: {away}"]), finished)
     return RunResult("\n".join([text, *_spread_note(found, workers), f"page: {page}"]), finished, page)
+
+
+def _ends(finished: "Finished") -> list[str]:
+    """How each row and seed ended, where no leaderboard can say it."""
+    return [f"{state.title}: {state.reason or state.status}{_score(state.metrics)}" for state in finished.states]
+
+
+def _score(metrics: Mapping[str, float]) -> str:
+    return f", AP {100 * metrics['AP']:.1f}" if "AP" in metrics else ""
 
 
 def _spread_note(study: "Study", asked: int | None) -> list[str]:

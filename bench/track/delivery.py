@@ -57,6 +57,8 @@ class Delivery:
 
     def _drain(self, journal: Journal) -> bool:
         waiting = journal.waiting()
+        if not waiting:
+            return True  # nothing was asked of the server: who knows whether it is back
         for entry, count in _merged(waiting):
             if not self._arrives(entry):
                 self._note_away(len(waiting))

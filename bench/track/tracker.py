@@ -24,6 +24,10 @@ from bench.track.store import Store
 T = TypeVar("T")
 
 
+class ServerAway(UserError):
+    """Nothing can be read now; what was said waits in the journal."""
+
+
 class Tracker:
     """Records the runs of studies under `root`; `uri` is a server or database, by default `<root>/mlflow.db`."""
 
@@ -167,7 +171,7 @@ class Tracker:
             if not isinstance(why(error, self._client), Away):
                 raise
             remedy = "start it (`locbench ui`), or leave out --tracking to read the local records"
-            raise UserError(
+            raise ServerAway(
                 "the tracking server does not answer", where=without_password(self.uri), remedy=remedy
             ) from error
 
