@@ -95,9 +95,9 @@ class Statistics:
         self, reading: _Reading, weights: np.ndarray, tables: dict[tuple[bool, str, int], np.ndarray]
     ) -> float:
         judge = self._judge(reading.area)
-        if reading.row is not None and not reading.recall:
-            return _none_for_absent(mean_present(judge.ap(weights, [reading.row])))
         key = reading.recall, reading.area, reading.limit
+        if key not in tables and reading.row is not None and not reading.recall:
+            return _none_for_absent(mean_present(judge.ap(weights, [reading.row])))
         if key not in tables:
             tables[key] = self._recall(judge, weights, reading.limit) if reading.recall else judge.ap(weights)
         return _none_for_absent(mean_present(tables[key] if reading.row is None else tables[key][reading.row]))
