@@ -17,6 +17,9 @@ import psutil
 
 BIN = Path(sys.executable).parent
 FROM_OUTSIDE = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+STARTED = "This command will now block forever"
+START_ATTEMPTS = 3
+"""Ray gives its processes 30 seconds, which a machine busy with other things may not have."""
 PASSWORD = "a-password-of-mlflow"  # pragma: allowlist secret
 
 
@@ -86,8 +89,7 @@ def start_head(folder: Path, cpus: int = 2) -> Cluster:
     )
     address = f"http://127.0.0.1:{dashboard}"
     try:
-        wait_for(lambda: answers(address, token) or process.poll() is not None)
-        assert process.poll() is None, (folder / "head.log").read_text()
+        wait_for(lambda: answers(address, token))
     except AssertionError:
         end(process)
         raise
@@ -95,7 +97,15 @@ def start_head(folder: Path, cpus: int = 2) -> Cluster:
 
 
 def start_node(log: Path, token: str, *options: str) -> "subprocess.Popen[bytes]":
-    """One raylet, with the environment of a cluster and not that of who runs the tests."""
+    """One raylet that has started."""
+    tries = (_node(log, token, *options) for _ in range(START_ATTEMPTS))
+    started = next((process for process in tries if process.poll() is None), None)
+    assert started is not None, log.read_text()
+    return started
+
+
+def _node(log: Path, token: str, *options: str) -> "subprocess.Popen[bytes]":
+    """Blocks until it has started or given up; the environment is that of a cluster, not of who runs the tests."""
     kept = {name: value for name, value in os.environ.items() if name not in FROM_OUTSIDE}
     ours = {
         "HOME": str(log.parent),
@@ -112,7 +122,9 @@ def start_node(log: Path, token: str, *options: str) -> "subprocess.Popen[bytes]
     ports += ["--min-worker-port=0", "--max-worker-port=0"]
     command = [BIN / "ray", "start", "--block", "--num-gpus=0", "--object-store-memory=100000000", *ports, *options]
     with log.open("wb") as output:
-        return subprocess.Popen(command, env=kept | ours, cwd=log.parent, stdout=output, stderr=output)
+        process = subprocess.Popen(command, env=kept | ours, cwd=log.parent, stdout=output, stderr=output)
+    wait_for(lambda: STARTED in log.read_text() or process.poll() is not None)
+    return process
 
 
 def answers(address: str, token: str) -> bool:

@@ -63,7 +63,9 @@ def test_a_node_that_dies_with_its_worker_changes_nothing(nodes: tuple[Cluster, 
     unbroken, begun_at = finished(submit(head, head.folder / "unbroken"), head.folder / "unbroken")
     broken = head.folder / "broken"
     process = submit(head, broken)
-    wait_for(lambda: any((broken / "steps").glob("train-*/ray-*/checkpoint_*")) or process.poll() is not None)
+    known = "train-*/ray-*/checkpoint_manager_snapshot.json"
+    wait_for(lambda: any((broken / "steps").glob(known)) or process.poll() is not None)
+    assert process.poll() is None, process.communicate()
     everywhere = [head.process, *others.values()]
     assert sorted(len(workers_of(node, TRAINS)) for node in everywhere) == [0, 1, 1], "on two nodes"
     kill(next(node for node in others.values() if workers_of(node, TRAINS)))
