@@ -1,14 +1,17 @@
 """Scores against true IoU, with density and correlation (IoU-Net fig. 2, DIR fig. 4)."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from bench.score.detections import Detections
 from bench.score.ground_truth import GroundTruth
 from bench.score.pictures.picture import COLOURS, Picture, label, panels
 from bench.score.quality import NEAR, believed, best_iou, pearson, spearman
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 POINTS_SHOWN = 20_000
 CELLS = 40
@@ -53,7 +56,7 @@ def _density(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.log1p(np.bincount(which, minlength=CELLS * CELLS)[which])
 
 
-def _mean_line(axes: Axes, iou: np.ndarray, values: np.ndarray) -> None:
+def _mean_line(axes: "Axes", iou: np.ndarray, values: np.ndarray) -> None:
     """The mean in every tenth of the IoU axis."""
     edges = np.linspace(NEAR, 1, 11)
     which = np.digitize(iou, edges) - 1

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -76,4 +75,6 @@ def _dashes(pen: ImageDraw.ImageDraw, box: tuple[float, float, float, float], co
 @cache
 def letters(size: int) -> ImageFont.FreeTypeFont:
     """Those of the charts."""
+    import matplotlib
+
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import LogLocator, NullLocator
 from PIL import Image
 
 from bench.score.pictures.picture import Picture, colour, label, legend, panels
@@ -58,6 +57,8 @@ def gradient_by_error(rows: Mapping[str, Pull], bounds: Mapping[str, tuple[float
 
     `bounds` draws the paper's upper bounds for smooth-L1 of knee 1/9 (Eq. 13, 14), dashed: name -> lambda, w_loc.
     """
+    from matplotlib.ticker import LogLocator, NullLocator
+
     figure, axes = panels(2, width=5.0)
     data: list[dict[str, Any]] = []
     kinds = ("codes 1 and 2 (place)", "codes 3 and 4 (size)")
