@@ -1,8 +1,10 @@
 """Augmentation of a training image. All chance comes from (seed, epoch, row): not from workers, ranks or resumption."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.v2 import functional as colours
@@ -17,8 +19,19 @@ CROP_OVERLAPS = (None, 0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
 CROP_TRIES = 50
 
 
+class _Key(ISeedSequence):
+    """The key of a Philox stream as it is. Given as `key=`, numpy asks the system for entropy first, and drops it."""
+
+    def __init__(self, *words: int) -> None:
+        self.words = np.array(words, np.uint64)
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> NDArray[np.uint64]:
+        return self.words
+
+
 def generator(seed: int, epoch: int, index: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(key=np.array([seed, epoch << 40 | index], np.uint64)))
+    key: Any = _Key(seed, epoch << 40 | index)
+    return np.random.Generator(np.random.Philox(key))
 
 
 def augment(sample: Sample, config: InputConfig, chance: np.random.Generator) -> Sample:

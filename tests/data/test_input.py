@@ -132,6 +132,14 @@ def test_augmentation_depends_on_seed_epoch_and_row_alone(tiny: dict[str, Store]
     assert all(other.size != first.size or not torch.equal(other.paint(), first.paint()) for other in others)
 
 
+@pytest.mark.parametrize("place", [(0, 0, 0), (7, 3, 123_456), (2**32, 2**20, 2**39)])
+def test_the_chance_of_an_image_is_philox_under_a_key(place: tuple[int, int, int]):
+    seed, epoch, row = place
+    key = np.array([seed, epoch * 2**40 + row], np.uint64)
+    expected = np.random.Generator(np.random.Philox(key=key))
+    np.testing.assert_array_equal(generator(*place).integers(2**63, size=9), expected.integers(2**63, size=9))
+
+
 def test_all_sizes_and_both_directions_are_drawn(tiny: dict[str, Store]):
     """A flipped image is the mirrored one, boxes and all, up to the rounding of the resize."""
     config = InputConfig(min_size=(64,), max_size=64)
