@@ -38,7 +38,8 @@ class Case:
     items: int = 1
     """Pieces of work in one call, such as images: they make the rate."""
     unit: str = "call"
-    note: str = ""
+    note: str | Callable[[], str] = ""
+    """What a reader should know; a function is called once the case was measured."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,8 @@ def compare(case: Case, options: Options, suite: str = "") -> Comparison:
     ]
     ours, peer = timings[0], timings[1] if case.peer else None
     ratio = peer.median_ms / ours.median_ms if peer else None
-    return Comparison(suite, case.name, ours, peer, case.peer_name, ratio, agreement, case.unit, case.note)
+    note = case.note if isinstance(case.note, str) else case.note()
+    return Comparison(suite, case.name, ours, peer, case.peer_name, ratio, agreement, case.unit, note)
 
 
 def close(ours: Any, peer: Any, tolerance: float = 1e-5) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bench.perf import products
 from bench.perf.harness import Case, Disagreement
 from bench.perf.peers import images, pairs
 
@@ -21,19 +22,21 @@ def cases(device: torch.device) -> Iterator[Case]:
         pair.ours.eval(), pair.theirs.eval()
         for count in (1, 8) if device.type == "cuda" else (1,):
             given = images(device, count)
+            ours, peer = partial(detect, pair.ours, given), partial(detect, pair.theirs, given)
             yield Case(
                 name=f"{pair.name} batch {count} {tuple(given[0].shape[1:])}",
-                ours=partial(_detect, pair.ours, given),
-                peer=partial(_detect, pair.theirs, given),
+                ours=ours,
+                peer=peer,
                 peer_name=pair.peer_name,
                 agree=same_detections,
                 items=count,
                 unit="image",
+                note=partial(products.note, ours, peer, device),
             )
 
 
 @torch.inference_mode()
-def _detect(model: Any, given: list[Tensor]) -> list[dict[str, Tensor]]:
+def detect(model: Any, given: list[Tensor]) -> list[dict[str, Tensor]]:
     found: list[dict[str, Tensor]] = model(given)
     return found
 

@@ -1,6 +1,7 @@
 """The functional API beside torchvision, scikit-learn and plain loops."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 
 import torch
@@ -10,41 +11,33 @@ from torchvision.ops import MultiScaleRoIAlign, batched_nms, roi_align
 from bench.perf import plain
 from bench.perf.harness import Case, Disagreement, close
 from bench.perf.scenes import candidates
-from detectors.ops import fit_two_gaussians, iou_guided_nms, prroi_pool, score_vote, soft_nms
+from detectors.ops import fit_two_gaussians, iou_guided_nms, prroi_pool, score_vote, separate, soft_nms
 from detectors.ops.groups import grouped_nms
 from detectors.ops.pyramid_roi_align import pyramid_roi_align
 
 STRIDES = (4, 8, 16, 32)
 CHANNELS, RESOLUTION, CLASSES = 256, 7, 80
+ROIS = 1000
 
 
 def cases(device: torch.device) -> Iterator[Case]:
     yield from _pooling(device)
     for count in (1000, 5000):
         yield from _suppression(device, count)
-    yield from _mixture(device)
+    yield from _suppression_by_class(device)
+    yield from _voting(device)
+    yield from _assignment(device)
 
 
 def _pooling(device: torch.device) -> Iterator[Case]:
+    yield from _exact_pooling(device)
     rois = 1024 if device.type == "cuda" else 128
     side = 1024 if device.type == "cuda" else 512
     boxes = candidates(rois, 0, device).boxes * (side / 1333)
     boxes[:, 2:] = torch.maximum(boxes[:, 2:], boxes[:, :2] + 8)
-    with_image = torch.cat([boxes.new_zeros(rois, 1), boxes], 1)
     levels = [torch.randn(1, CHANNELS, side // s, side // s, device=device).requires_grad_() for s in STRIDES]
-    note = "another op: PrRoI pooling is exact, and its gradient reaches the boxes"
     for backward in (False, True):
         wrap = _with_backward if backward else _alone
-        yield Case(
-            name=f"prroi_pool {rois} boxes{' + backward' if backward else ''}",
-            ours=wrap(lambda: prroi_pool(levels[1], with_image, RESOLUTION, 1 / 8), levels),
-            peer=wrap(lambda: roi_align(levels[1], with_image, RESOLUTION, 1 / 8, 2, True), levels),
-            peer_name="torchvision roi_align",
-            agree=lambda ours, peer: "another op",
-            items=rois,
-            unit="box",
-            note=note,
-        )
         yield Case(
             name=f"pyramid_roi_align {rois} boxes{' + backward' if backward else ''}",
             ours=wrap(lambda: _ours_pyramid(levels, boxes), levels),
@@ -56,10 +49,36 @@ def _pooling(device: torch.device) -> Iterator[Case]:
         )
 
 
+def _exact_pooling(device: torch.device) -> Iterator[Case]:
+    """Boxes as large as those that a pyramid pools from a map of stride 8."""
+    generator = torch.Generator().manual_seed(0)
+    sides = 112 + 112 * torch.rand(ROIS, 2, generator=generator)
+    corner = torch.rand(ROIS, 2, generator=generator) * (1016 - sides)
+    rois = torch.cat([torch.zeros(ROIS, 1), corner, corner + sides], 1).to(device)
+    maps = [torch.randn(1, CHANNELS, 128, 128, device=device).requires_grad_()]
+    for backward in (False, True):
+        wrap = _with_backward if backward else _alone
+        yield Case(
+            name=f"prroi_pool {ROIS} boxes{' + backward' if backward else ''}",
+            ours=wrap(lambda: prroi_pool(maps[0], rois, RESOLUTION, 1 / 8), maps),
+            peer=wrap(lambda: roi_align(maps[0], rois, RESOLUTION, 1 / 8, 1, False), maps),
+            peer_name="torchvision roi_align, a sample a bin",
+            agree=lambda ours, peer: _near_sampling(maps[0].detach(), rois),
+            items=ROIS,
+            unit="box",
+            note="another op: an exact integral, whose gradient reaches the boxes too",
+        )
+
+
+def _near_sampling(maps: Tensor, rois: Tensor) -> str:
+    """Many samples a bin come near to the integral; a few boxes suffice."""
+    sampled = roi_align(maps, rois[:8], RESOLUTION, 1 / 8, 32, False)
+    return close(prroi_pool(maps, rois[:8], RESOLUTION, 1 / 8), sampled, 5e-3)
+
+
 def _suppression(device: torch.device, count: int) -> Iterator[Case]:
     given = candidates(count, 1, device)
-    labels = torch.randint(0, CLASSES, (count,), generator=torch.Generator().manual_seed(3)).to(device)
-    kept = batched_nms(given.boxes, given.scores, labels, 0.5)[:100]
+    labels = _classes(count, device)
     yield Case(
         name=f"nms {count} boxes, {CLASSES} classes",
         ours=lambda: grouped_nms(given.boxes, given.scores, labels, 0.5),
@@ -81,27 +100,53 @@ def _suppression(device: torch.device, count: int) -> Iterator[Case]:
         peer_name="plain loop",
         agree=close,
     )
+
+
+def _suppression_by_class(device: torch.device, count: int = 5000) -> Iterator[Case]:
+    given, labels = candidates(count, 1, device), _classes(count, device)
     yield Case(
-        name=f"score_vote {len(kept)} of {count} boxes",
-        ours=lambda: score_vote(kept, given.boxes, given.scores, 0.025),
-        peer=lambda: plain.score_vote(kept, given.boxes, given.scores, 0.025),
+        name=f"soft_nms {count} boxes, {CLASSES} classes",
+        ours=lambda: soft_nms(given.boxes, given.scores, method="gaussian", min_score=0.05, groups=labels)[1],
+        peer=lambda: plain.soft_nms_by_class(given.boxes, given.scores, labels, 0.5, 0.05),
         peer_name="plain loop",
         agree=lambda ours, peer: close(ours, peer, 1e-4),
     )
+    yield Case(
+        name=f"iou_guided_nms {count} boxes, {CLASSES} classes",
+        ours=lambda: iou_guided_nms(given.boxes, given.scores, given.fit, 0.5, labels)[0],
+        peer=lambda: batched_nms(given.boxes, given.fit, labels, 0.5),
+        peer_name="torchvision batched_nms",
+        agree=_same_set,
+        note="another op: it also gathers the class scores of what each box suppresses",
+    )
 
 
-def _mixture(device: torch.device) -> Iterator[Case]:
+def _voting(device: torch.device) -> Iterator[Case]:
+    for count in (1000, 5000):
+        given = candidates(count, 1, device)
+        kept = batched_nms(given.boxes, given.scores, _classes(count, device), 0.5)[:100]
+        yield Case(
+            name=f"score_vote {len(kept)} of {count} boxes",
+            ours=partial(score_vote, kept, given.boxes, given.scores, 0.025),
+            peer=partial(plain.score_vote, kept, given.boxes, given.scores, 0.025),
+            peer_name="plain loop",
+            agree=lambda ours, peer: close(ours, peer, 1e-4),
+        )
+
+
+def _assignment(device: torch.device) -> Iterator[Case]:
+    """PAA's decision which candidates are positive, for a batch of 16 images as COCO has them."""
     generator = torch.Generator().manual_seed(0)
-    objects, most = 16, 45
+    objects, most = 112, 45
     losses = torch.rand(objects, most, generator=generator) ** 2 * 3
     valid = torch.arange(most) < torch.randint(20, most + 1, (objects, 1), generator=generator)
     ours, mask = losses.to(device), valid.to(device)
     if find_spec("sklearn") is None:
         return
     yield Case(
-        name=f"fit_two_gaussians {objects} objects",
-        ours=lambda: fit_two_gaussians(ours, mask)[0],
-        peer=lambda: _sklearn_labels(losses, valid),
+        name=f"PAA's assignment, {objects} objects",
+        ours=lambda: separate(ours, *fit_two_gaussians(ours, mask), mask) > 0,
+        peer=lambda: _sklearn_positives(losses, valid),
         peer_name="scikit-learn",
         agree=lambda here, there: close(here.cpu().double(), there.double(), 0.0),
         items=objects,
@@ -109,16 +154,24 @@ def _mixture(device: torch.device) -> Iterator[Case]:
     )
 
 
-def _sklearn_labels(losses: Tensor, valid: Tensor) -> Tensor:
+def _sklearn_positives(losses: Tensor, valid: Tensor) -> Tensor:
+    """Scheme c object by object: the candidates up to the densest member of the lower component."""
     from sklearn.mixture import GaussianMixture
 
-    labels = torch.full(losses.shape, -1)
+    positive = torch.zeros_like(valid)
     for row, (values, mask) in enumerate(zip(losses, valid, strict=True)):
-        own = values[mask].double().numpy()[:, None]
-        start = {"weights_init": [0.5, 0.5], "means_init": [own.min(0), own.max(0)], "precisions_init": [[[1.0]]] * 2}
-        model = GaussianMixture(2, **start)
-        labels[row, mask] = torch.from_numpy(model.fit(own).predict(own)).long()
-    return labels
+        own, order = values[mask].double().sort()
+        column = own.numpy()[:, None]
+        start = {"weights_init": [0.5, 0.5], "means_init": [column[0], column[-1]], "precisions_init": [[[1.0]]] * 2}
+        model = GaussianMixture(2, **start).fit(column)
+        member, density = torch.from_numpy(model.predict(column)) == 0, torch.from_numpy(model.score_samples(column))
+        last = int(density.where(member, -torch.inf).argmax()) if member.any() else len(own) - 1
+        positive[row, mask.nonzero().squeeze(1)[order[: last + 1]]] = True
+    return positive
+
+
+def _classes(count: int, device: torch.device) -> Tensor:
+    return torch.randint(0, CLASSES, (count,), generator=torch.Generator().manual_seed(3)).to(device)
 
 
 def _ours_pyramid(levels: list[Tensor], boxes: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection import FasterRCNN, RetinaNet
+from torchvision.models.detection import FCOS, FasterRCNN, RetinaNet
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops import FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
@@ -31,7 +31,7 @@ class Pair:
 
 def pairs(device: torch.device) -> list[Callable[[], Pair]]:
     """Makers, so that only one pair is in memory at a time. Neither side resizes: ours never does."""
-    return [lambda: faster_rcnn(device), lambda: retinanet(device)]
+    return [lambda: faster_rcnn(device), lambda: retinanet(device), lambda: fcos(device)]
 
 
 def faster_rcnn(device: torch.device) -> Pair:
@@ -48,14 +48,33 @@ def retinanet(device: torch.device) -> Pair:
     torch.manual_seed(0)
     theirs = _at_size(RetinaNet(_backbone(dense=True), num_classes=CLASSES + 1, detections_per_img=100))
     _spread(theirs, {"head.classification_head.cls_logits": 1.0, "head.regression_head.bbox_reg": 0.3}, device)
-    bias = theirs.head.classification_head.cls_logits.bias
+    _without_background(theirs.head.classification_head.cls_logits, lower=2.0)
+    return _dense("retinanet_r50_fpn", theirs, device)
+
+
+def fcos(device: torch.device) -> Pair:
+    torch.manual_seed(0)
+    theirs = _at_size(FCOS(_backbone(dense=True), num_classes=CLASSES + 1))
+    _spread(theirs, {"head.classification_head.cls_logits": 1.0, "head.regression_head.bbox_reg": 1.0}, device)
+    _without_background(theirs.head.classification_head.cls_logits, lower=0.0)
     with torch.no_grad():
-        bias -= 2.0
-        bias.view(-1, CLASSES + 1)[:, 0] = -20.0
-    ours = detectors.build("retinanet_r50_fpn", num_classes=CLASSES)
+        theirs.head.regression_head.bbox_reg.bias.fill_(2.0)  # no box without area
+    return _dense("fcos_r50_fpn", theirs, device)
+
+
+def _dense(name: str, theirs: nn.Module, device: torch.device) -> Pair:
+    ours = detectors.build(name, num_classes=CLASSES)
     assert isinstance(ours, Dense)
     load_torchvision_state(ours, theirs.state_dict())
-    return Pair("retinanet_r50_fpn", ours.to(device), theirs, "torchvision")
+    return Pair(name, ours.to(device), theirs, "torchvision")
+
+
+@torch.no_grad()
+def _without_background(logits: nn.Conv2d, lower: float) -> None:
+    """Torchvision's dense heads have a channel 0 that no label uses."""
+    bias = logits.get_parameter("bias")
+    bias.sub_(lower)
+    bias.view(-1, CLASSES + 1)[:, 0] = -20.0
 
 
 def images(device: torch.device, count: int) -> list[Tensor]:

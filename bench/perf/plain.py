@@ -20,6 +20,13 @@ def soft_nms(boxes: Tensor, scores: Tensor, sigma: float, min_score: float) -> t
     return torch.stack(keep), torch.stack(final)
 
 
+def soft_nms_by_class(boxes: Tensor, scores: Tensor, labels: Tensor, sigma: float, min_score: float) -> Tensor:
+    """The final scores of all classes, falling."""
+    members = [(labels == label) & (scores >= min_score) for label in labels.unique()]
+    final = [soft_nms(boxes[own], scores[own], sigma, min_score)[1] for own in members if own.any()]
+    return torch.cat(final).sort(descending=True).values
+
+
 def iou_guided_nms(
     boxes: Tensor, cls_scores: Tensor, loc_scores: Tensor, iou_threshold: float
 ) -> tuple[Tensor, Tensor]:

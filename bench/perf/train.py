@@ -6,6 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from bench.perf import products
 from bench.perf.harness import Case
 from bench.perf.infer import same_detections
 from bench.perf.peers import Pair, images, pairs, targets
@@ -24,14 +25,17 @@ def cases(device: torch.device) -> Iterator[Case]:
             given = images(device, count)
             objects = targets(device, count, given[0].shape)
             detections = _check(pair, given)
+            ours = training_step(pair.ours, given, objects, amp)
+            peer = training_step(pair.theirs, given, [_from_one(target) for target in objects], amp)
             yield Case(
                 name=f"{pair.name} batch {count} {tuple(given[0].shape[1:])}{' bf16' if amp else ''}",
-                ours=_step(pair.ours, given, objects, amp),
-                peer=_step(pair.theirs, given, [_from_one(target) for target in objects], amp),
+                ours=ours,
+                peer=peer,
                 peer_name=pair.peer_name,
                 agree=partial(_agreed, detections),
                 items=count,
                 unit="image",
+                note=partial(products.note, ours, peer, device),
             )
 
 
@@ -44,7 +48,9 @@ def _check(pair: Pair, given: list[Tensor]) -> str:
     return agreement
 
 
-def _step(model: nn.Module, given: list[Tensor], objects: list[dict[str, Tensor]], amp: bool) -> Callable[[], None]:
+def training_step(
+    model: nn.Module, given: list[Tensor], objects: list[dict[str, Tensor]], amp: bool = False
+) -> Callable[[], None]:
     optimizer = build_optimizer(model, CONFIG)
 
     def step() -> None:
