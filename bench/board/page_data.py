@@ -164,8 +164,8 @@ def _small(picture: Picture) -> bytes:
     out = io.BytesIO()
     try:
         with Image.open(picture.path) as image:
-            small = image.convert("RGB")
-            small.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
+            small = image if image.mode == "RGB" else image.convert("RGB")
+            small.thumbnail((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.BILINEAR)
             small.save(out, "WEBP", quality=60, method=QUICK)
     except OSError:
         return b""
