@@ -4,19 +4,22 @@ turning them into planes would cost as much as the resize itself.
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from bench.data.sample import Sample
 from detectors.images import ImageBatch
 
-Memory = Callable[[tuple[int, ...]], Tensor]
-"""Makes a uint8 tensor of a shape, with anything in it."""
+Pixels = NDArray[np.uint8]
+Memory = Callable[[tuple[int, ...]], Pixels]
+"""Makes an array of a shape, with anything in it."""
 
 
-def fresh(shape: tuple[int, ...]) -> Tensor:
-    return torch.empty(shape, dtype=torch.uint8)
+def fresh(shape: tuple[int, ...]) -> Pixels:
+    return np.empty(shape, np.uint8)
 
 
 def interleaved(pixels: Tensor) -> Tensor:
@@ -33,21 +36,22 @@ def padded(samples: Sequence[Sample], multiple_of: int, memory: Memory = fresh) 
     """The images of samples at the top left of slots of one size, with zeros around them."""
     sizes = tuple(sample.size for sample in samples)
     height, width = (-(-max(size[side] for size in sizes) // multiple_of) * multiple_of for side in (0, 1))
-    pixels = memory((len(samples), height, width, 3)).permute(0, 3, 1, 2)
+    pixels = memory((len(samples), height, width, 3))
     for slot, sample in zip(pixels, samples, strict=True):
         _lay(slot, sample.paint(), sample.size)
-    return ImageBatch(pixels, sizes)
+    return ImageBatch(torch.from_numpy(pixels).permute(0, 3, 1, 2), sizes)
 
 
-def _lay(slot: Tensor, image: Tensor, size: tuple[int, int]) -> None:
+def _lay(slot: Pixels, image: Tensor, size: tuple[int, int]) -> None:
+    """An image resized to the top left of a slot [H, W, 3]. By numpy, whose views cost a fifth of torch's."""
     rows, columns = size
-    place = slot[:, :rows, :columns]
-    if tuple(image.shape[-2:]) == size:
-        place.copy_(image)
-    elif columns == slot.shape[-1]:
+    if image.shape[1:] == size:
+        slot[:rows, :columns] = image.permute(1, 2, 0).numpy()
+    elif columns == slot.shape[1]:
         # Nothing lies between the lines of such an image: the kernel can write where the pixels belong.
-        torch.ops.aten._upsample_bilinear2d_aa.out(interleaved(image), size, False, None, None, out=place[None])
+        place = torch.from_numpy(slot[:rows])[None].permute(0, 3, 1, 2)
+        torch.ops.aten._upsample_bilinear2d_aa.out(interleaved(image), size, False, None, None, out=place)
     else:
-        place.copy_(resized(image, rows, columns))
-    slot[:, rows:] = 0
-    slot[:, :rows, columns:] = 0
+        slot[:rows, :columns] = resized(image, rows, columns).permute(1, 2, 0).numpy()
+    slot[rows:] = 0
+    slot[:rows, columns:] = 0

@@ -36,9 +36,10 @@ def upright(pixels: Tensor, orientation: int) -> Tensor:
 
 
 def _decode(encoded: Tensor, view: memoryview) -> Tensor:
-    if view[:2] == b"\xff\xd8":
+    start = bytes(view[:4])
+    if start.startswith(b"\xff\xd8"):
         return decode_jpeg(encoded, mode=ImageReadMode.RGB)
-    if view[:2] == b"BM" or view[:4] in (b"II*\0", b"MM\0*"):
+    if start.startswith(b"BM") or start in (b"II*\0", b"MM\0*"):
         return _by_pillow(view)
     pixels = decode_image(encoded, mode=ImageReadMode.RGB)
     if pixels.dtype == torch.uint16:

@@ -38,11 +38,11 @@ class Slots:
         """Whether there is such a slot, and room in it."""
         return slot is not None and self._memory is not None and math.prod(shape) <= self.size
 
-    def memory(self, slot: int | None, shape: tuple[int, ...]) -> Tensor:
-        """A uint8 tensor with anything in it: in the slot where it fits, else somewhere else."""
+    def memory(self, slot: int | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """An array with anything in it: in the slot where it fits, else somewhere else."""
         if slot is None or not self.fits(slot, shape):
-            return torch.empty(shape, dtype=torch.uint8)
-        return torch.from_numpy(self._array(slot, shape))
+            return np.empty(shape, np.uint8)
+        return self._array(slot, shape)
 
     def lend(self, slot: int, shape: tuple[int, ...]) -> Tensor:
         """A batch that lies in a slot. The slot is free again when the last tensor of this memory is gone."""

@@ -51,9 +51,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return prepare(folder / "data", folder / "store", workers=1)
 
 
-def dirty(shape: tuple[int, ...]) -> torch.Tensor:
+def dirty(shape: tuple[int, ...]) -> "np.ndarray":
     """Memory that held another batch."""
-    return torch.full(shape, 201, dtype=torch.uint8)
+    return np.full(shape, 201, np.uint8)
 
 
 # Widths that fill their line of the batch are written to it by the resize kernel itself; others are copied.
@@ -110,7 +110,7 @@ def test_what_is_written_to_a_slot_is_lent():
     slots = Slots(3, 30)
     taken = [slots.take() for _ in range(3)]
     for slot in taken:
-        slots.memory(slot, (1, 2, 5, 3)).fill_(slot + 1)
+        slots.memory(slot, (1, 2, 5, 3)).fill(slot + 1)
     for slot in taken:
         assert torch.equal(slots.lend(slot, (1, 2, 5, 3)), torch.full((1, 2, 5, 3), slot + 1, dtype=torch.uint8))
 
