@@ -137,6 +137,9 @@ def test_a_run_holds_what_its_number_needs_to_be_believed(runs: dict[str, Run], 
     assert {file.path for file in client.list_artifacts(run.info.run_id)} >= FILES
     for folder, least in (("raw", 1), ("plots", 14), ("gallery", 4)):
         assert len(client.list_artifacts(run.info.run_id, folder)) >= least
+    reached = Path(client.download_artifacts(run.info.run_id, "plots/positives_after_suppression.csv")).read_text()
+    assert "before suppression" in reached
+    assert "after suppression" in reached
     first = Path(client.download_artifacts(run.info.run_id, "first_weights.txt")).read_text()
     assert first.startswith("first weights: ")
     assert "first.pt" in first
