@@ -81,7 +81,7 @@ def run(
 
 def _ends(finished: "Finished") -> list[str]:
     """How each row and seed ended, where no leaderboard can say it."""
-    return [f"{state.title}: {state.reason or state.status}{_score(state.metrics)}" for state in finished.states]
+    return [f"{state.title}: {state.reason or state.status + _score(state.metrics)}" for state in finished.states]
 
 
 def _score(metrics: Mapping[str, float]) -> str:
