@@ -1,9 +1,10 @@
 """From plans to batches, made in this process or by loader processes, in memory that is used again."""
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -19,6 +20,8 @@ AHEAD = 2
 """Batches that each loader process makes ahead."""
 IN_USE = 3
 """Batches that the training looks at: the one of this step, the next one, and one that is about to be dropped."""
+END = object()
+T = TypeVar("T")
 
 Make = Callable[[Any], tuple[list[Sample], int, Any]]
 """Makes the samples of a plan; gives them with what sides are rounded up to, and with whatever belongs to the batch."""
@@ -35,6 +38,20 @@ class Batching:
 
 def batches(make: Make, plans: Iterable[Any], how: Batching) -> Iterator[tuple[ImageBatch, Any]]:
     """The batch of each plan, in their order, with what `make` gave to it."""
+    made = _made(make, plans, how)
+    return one_ahead((images.pin_memory(), more) for images, more in made) if how.pin_memory else made
+
+
+def one_ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items; a thread makes the next one while this one is used. Copies to pinned memory need no lock."""
+    with ThreadPoolExecutor(1) as beside:
+        coming = beside.submit(next, items, END)
+        while (item := coming.result()) is not END:
+            coming = beside.submit(next, items, END)
+            yield item  # type: ignore[misc]
+
+
+def _made(make: Make, plans: Iterable[Any], how: Batching) -> Iterator[tuple[ImageBatch, Any]]:
     slots = Slots(how.num_workers * AHEAD + IN_USE, how.size)
     loader = DataLoader(
         _Filled(make, slots),
@@ -45,8 +62,7 @@ def batches(make: Make, plans: Iterable[Any], how: Batching) -> Iterator[tuple[I
         collate_fn=_as_it_is,
     )
     for slot, pixels, sizes, more in loader:
-        images = ImageBatch(_received(slots, slot, pixels).permute(0, 3, 1, 2), sizes)
-        yield (images.pin_memory() if how.pin_memory else images), more
+        yield ImageBatch(_received(slots, slot, pixels).permute(0, 3, 1, 2), sizes), more
 
 
 def largest_batch(store: Store, inputs: Iterable[InputConfig], images: int) -> int:

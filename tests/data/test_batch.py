@@ -1,8 +1,10 @@
 """Images are laid into the memory of batches that were there before: every way of it gives the same pixels."""
 
 import pickle
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from bench.data import sample as samples
 from bench.data.batch import padded
 from bench.data.input import InputConfig
 from bench.data.loader import train_loader
-from bench.data.pipeline import largest_batch
+from bench.data.pipeline import largest_batch, one_ahead
 from bench.data.prepare import prepare
 from bench.data.slots import Slots
 from bench.data.store import Store
@@ -163,3 +165,28 @@ def test_the_largest_batch(store: Store):
     assert largest_batch(store, [square], 3) == 3 * 64 * 64 * 3
     assert largest_batch(store, [as_is], 1) == 45 * 70 * 3
     assert largest_batch(store, [InputConfig(min_size=(60,), max_size=90), square], 2) == 2 * 96 * 96 * 3
+
+
+def test_the_next_item_is_made_while_one_is_used() -> None:
+    made: list[int] = []
+    second = Event()
+
+    def items() -> Iterator[int]:
+        for number in range(3):
+            made.append(number)
+            if number == 1:
+                second.set()
+            yield number
+
+    ahead = one_ahead(items())
+    assert next(ahead) == 0
+    assert second.wait(10), "nobody asked for it yet"
+    assert list(ahead) == [1, 2]
+    assert made == [0, 1, 2]
+
+
+def test_an_error_of_a_later_item_comes_in_its_place() -> None:
+    ahead = one_ahead(10 // (2 - number) for number in range(5))
+    assert [next(ahead), next(ahead)] == [5, 10]
+    with pytest.raises(ZeroDivisionError):
+        next(ahead)
