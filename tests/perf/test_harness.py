@@ -1,6 +1,7 @@
 """The harness: who is compared, what disagreement does, what the numbers are, what a reader sees."""
 
 import json
+import statistics
 import time
 
 import pytest
@@ -105,10 +106,10 @@ def test_numbers_of_a_timing():
 
 def test_memory_is_what_a_call_needs_on_top():
     held = torch.ones(4 * 2**20)
-    peak = peak_memory_mb(lambda: torch.ones(16 * 2**20).sum(), CPU)
-    if peak is None:
+    peaks = [peak_memory_mb(lambda: torch.ones(16 * 2**20).sum(), CPU) for _ in range(3)]
+    if None in peaks:
         pytest.skip("this system does not reset the peak of a process")
-    assert 40 < peak < 120
+    assert 40 < statistics.median(peaks) < 120, "the system may take back other memory during one of the calls"
     assert held.numel()
 
 

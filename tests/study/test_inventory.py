@@ -30,7 +30,7 @@ def make(root: Path, name: str, *, days: float, size: int = 1000, done: bool = T
 
 def cell(row: str, *names: str) -> Cell:
     steps = tuple(Step(name.partition("-")[0], name.partition("-")[2], (), None) for name in names)  # type: ignore[arg-type]
-    return cast(Cell, SimpleNamespace(row=SimpleNamespace(name=row), steps=steps))
+    return cast(Cell, SimpleNamespace(row=SimpleNamespace(name=row), steps=steps, earlier=()))
 
 
 def test_entries_tell_size_state_and_askers(tmp_path: Path) -> None:
