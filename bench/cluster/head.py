@@ -37,7 +37,7 @@ class Head:
         trusted = os.environ.get("REQUESTS_CA_BUNDLE") or True
         try:
             with _no_other_address():
-                self._client = _Client(self.address, headers=headers(token), verify=trusted)
+                self._client = _Client(self.address, token, trusted)
         except (RuntimeError, KeyError, TypeError, ValueError, requests.RequestException, OSError) as error:
             raise UserError(
                 "something answers there that is not the head of a Ray cluster",
@@ -103,12 +103,17 @@ class Head:
 class _Client(JobSubmissionClient):
     """Ray's own, with a limit to how long it waits, and with plain words for what goes wrong on the way."""
 
+    def __init__(self, address: str, token: str, verify: str | bool) -> None:
+        self._ours = headers(token)
+        super().__init__(address, verify=verify)
+
     def _do_request(self, method: str, endpoint: str, **options: Any) -> Any:
+        self._headers = self._ours  # Ray would send the token of a cluster that this process started earlier
         where = _where(self._address)
         try:
             return super()._do_request(method, endpoint, timeout=TIMEOUT_SECONDS, **options)
         except AuthenticationError as error:
-            if self._headers:
+            if self._ours:
                 what = "the token is refused: it is wrong, or the cluster has another one by now"
             else:
                 what = "the cluster wants a token"
