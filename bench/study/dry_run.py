@@ -42,9 +42,9 @@ def _cost_of_the_rest(plan: Sequence[Cell], cache: StepCache) -> str:
     """By the speed of the trainings that are done, if there are any; else what a GPU might need."""
     trainings: dict[str, tuple[Step, Cell]] = {cell.steps[0].name: (cell.steps[0], cell) for cell in plan}
     done = [one for one in trainings.values() if cache.done(one[0])]
-    left = sum(_teraflops(cell) for step, cell in trainings.values() if not cache.done(step))
-    if not left:
+    if len(done) == len(trainings):
         return "nothing is left to train"
+    left = sum(_teraflops(cell) for step, cell in trainings.values() if not cache.done(step))
     what = f"{len(trainings) - len(done)} trainings are left"
     if not done:
         return f"{what}: very roughly {_time(left * SECONDS_A_TERAFLOP / 3600)} of one GPU"
