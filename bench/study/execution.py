@@ -72,6 +72,7 @@ class Execution:
                 live.refresh()
                 time.sleep(POLL_SECONDS)
         finally:
+            self._trainings.stop()
             self._locks.free_all()
 
     def interrupt(self, reason: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.errors import Interrupted
 from bench.study.cache import ERROR, PROGRESS, TRACEBACK, StepCache
 from bench.study.graph import Step
 from bench.study.state import reason_of
@@ -20,6 +21,8 @@ from bench.train.workers import Workers
 
 WATCHING = {"CPU": 0, "node:__internal_head__": 0.001}
 """What a trial asks for that only watches its workers: no CPU, but a bundle of CPU 0 alone is refused."""
+
+STOP_SECONDS = 30.0
 
 
 class Work(NamedTuple):
@@ -38,7 +41,7 @@ class Trainings:
     def __init__(self, steps: Sequence[Step], cache: StepCache, workers: Mapping[str, Workers]) -> None:
         self.cache, self.workers = cache, workers
         self._open = {step.name: step for step in steps}
-        self._crash = ""
+        self._crash, self._stopped = "", threading.Event()
         for step in steps:
             for leftover in (ERROR, PROGRESS):
                 (cache.folder(step) / leftover).unlink(missing_ok=True)
@@ -54,6 +57,12 @@ class Trainings:
     @property
     def over(self) -> bool:
         return not self._open and not self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Returns once the tuner has let go of Ray: shut down under it, Ray would end this process there and then."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(STOP_SECONDS)
 
     def ended(self) -> Iterator[tuple[str, str]]:
         """(name, reason) of each training that ended since the last call; the reason is empty when it is done."""
@@ -73,7 +82,7 @@ class Trainings:
 
     def _run(self, steps: list[Step]) -> None:
         try:
-            _tune([self._work(step) for step in steps])
+            _tune([self._work(step) for step in steps], self._stopped)
         except BaseException as error:
             self._crash = f"Ray Tune: {error}".splitlines()[0]
 
@@ -82,7 +91,7 @@ class Trainings:
         return Work(step, folder, before, self.workers[step.name])
 
 
-def _tune(work: list[Work]) -> None:
+def _tune(work: list[Work], stopped: threading.Event) -> None:
     import ray
     from ray import tune
 
@@ -102,7 +111,7 @@ def _tune(work: list[Work]) -> None:
                 name="trials",
                 storage_path=nobody_resumes_it,
                 verbose=0,
-                callbacks=[_silent()],
+                callbacks=[_silent(), _until(stopped)],
                 failure_config=tune.FailureConfig(max_failures=max(one.workers.max_failures for one in work)),
             ),
         ).fit()
@@ -117,6 +126,21 @@ def _silent() -> Any:
             pass
 
     return Silent()
+
+
+def _until(stopped: threading.Event) -> Any:
+    """Ends the tuner from within: it heeds no signal outside the main thread."""
+    from ray.tune import Callback
+
+    class Until(Callback):
+        def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+            if stopped.is_set():
+                raise Interrupted
+
+        def __reduce__(self) -> Any:  # Tune saves its callbacks with an experiment that nobody resumes.
+            return Callback, ()
+
+    return Until()
 
 
 def concurrent_trials(cluster: dict[str, float], kinds: Iterable[Workers]) -> int:

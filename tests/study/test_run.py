@@ -168,7 +168,7 @@ def test_ctrl_c_and_preemption_keep_what_is_done_and_the_same_command_goes_on(
     wait_for(lambda: progressed(study) or process.poll() is not None)
     process.send_signal(request_to_end)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert "Traceback" not in err
     assert err.splitlines()[-1] == "locbench: finished rows are kept; the same command goes on from there"
     code, _, err = run(study)
