@@ -4,24 +4,46 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from annotated_types import Interval
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.models import resnet
 
 from detectors.config import NonNegative
 from detectors.deformable import deform
 from detectors.parts.backbone import Backbone, BackboneConfig, Norm, norm_layer
+from detectors.parts.backbone.frozen_norm import normed
 
-LAYOUTS: dict[str, tuple[type[resnet.BasicBlock | resnet.Bottleneck], list[int], int, int]] = {
-    "resnet18": (resnet.BasicBlock, [2, 2, 2, 2], 1, 64),
-    "resnet34": (resnet.BasicBlock, [3, 4, 6, 3], 1, 64),
-    "resnet50": (resnet.Bottleneck, [3, 4, 6, 3], 1, 64),
-    "resnet101": (resnet.Bottleneck, [3, 4, 23, 3], 1, 64),
-    "resnet152": (resnet.Bottleneck, [3, 8, 36, 3], 1, 64),
-    "resnext50_32x4d": (resnet.Bottleneck, [3, 4, 6, 3], 32, 4),
-    "resnext101_32x4d": (resnet.Bottleneck, [3, 4, 23, 3], 32, 4),
-    "resnext101_64x4d": (resnet.Bottleneck, [3, 4, 23, 3], 64, 4),
-    "resnext101_32x8d": (resnet.Bottleneck, [3, 4, 23, 3], 32, 8),
-    "resnext152_32x8d": (resnet.Bottleneck, [3, 8, 36, 3], 32, 8),
+
+class BasicBlock(resnet.BasicBlock):
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.relu(normed(self.conv1, self.bn1, x))
+        return self.relu(normed(self.conv2, self.bn2, out).add_(_shortcut(self.downsample, x)))
+
+
+class Bottleneck(resnet.Bottleneck):
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.relu(normed(self.conv1, self.bn1, x))
+        out = self.relu(normed(self.conv2, self.bn2, out))
+        return self.relu(normed(self.conv3, self.bn3, out).add_(_shortcut(self.downsample, x)))
+
+
+def _shortcut(downsample: nn.Module | None, x: Tensor) -> Tensor:
+    if downsample is None:
+        return x
+    conv, norm = downsample.children()
+    return normed(conv, norm, x)
+
+
+LAYOUTS: dict[str, tuple[type[BasicBlock | Bottleneck], list[int], int, int]] = {
+    "resnet18": (BasicBlock, [2, 2, 2, 2], 1, 64),
+    "resnet34": (BasicBlock, [3, 4, 6, 3], 1, 64),
+    "resnet50": (Bottleneck, [3, 4, 6, 3], 1, 64),
+    "resnet101": (Bottleneck, [3, 4, 23, 3], 1, 64),
+    "resnet152": (Bottleneck, [3, 8, 36, 3], 1, 64),
+    "resnext50_32x4d": (Bottleneck, [3, 4, 6, 3], 32, 4),
+    "resnext101_32x4d": (Bottleneck, [3, 4, 23, 3], 32, 4),
+    "resnext101_64x4d": (Bottleneck, [3, 4, 23, 3], 64, 4),
+    "resnext101_32x8d": (Bottleneck, [3, 4, 23, 3], 32, 8),
+    "resnext152_32x8d": (Bottleneck, [3, 8, 36, 3], 32, 8),
 }
 """block, blocks a stage, groups, width a group"""
 
@@ -88,7 +110,7 @@ class ResNet(Backbone):
         self.freeze([module for stage in stages[: config.frozen_stages] for module in stage])
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        features = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        features = self.maxpool(self.relu(normed(self.conv1, self.bn1, images)))
         levels = []
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             features = stage(features)

@@ -1,5 +1,6 @@
 """Backbones and necks: shapes, what is frozen, and the same features as torchvision from the same weights."""
 
+import copy
 from collections import OrderedDict
 
 import pytest
@@ -10,7 +11,7 @@ from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP6P7
 
 from detectors.parts.backbone import BackboneConfig, resnet, timm, tiny, vgg16
-from detectors.parts.backbone.frozen_norm import FrozenNorm
+from detectors.parts.backbone.frozen_norm import FrozenNorm, normed
 from detectors.parts.neck import fpn, none
 
 IMAGE = torch.rand(1, 3, 128, 96, generator=torch.Generator().manual_seed(0))
@@ -168,3 +169,52 @@ def test_without_a_neck_the_coarse_maps_get_one_width() -> None:
     assert neck.strides == (16, 32)
     found = neck([torch.rand(1, 2, 16, 16), torch.rand(1, 3, 8, 8), torch.rand(1, 4, 4, 4)])
     assert [level.shape for level in found] == [(1, 5, 8, 8), (1, 5, 4, 4)]
+
+
+class OwnConvolution(nn.Conv2d):
+    """Of a kind that might do anything."""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return super().forward(maps) * 2
+
+
+CONVOLUTIONS = {
+    "1 x 1": nn.Conv2d(6, 8, 1, bias=False),
+    "3 x 3": nn.Conv2d(6, 8, 3, padding=1, bias=False),
+    "3 x 3 with fewer products": nn.Conv2d(128, 128, 3, padding=1, bias=False),
+    "strides": nn.Conv2d(6, 8, 7, stride=2, padding=3, bias=False),
+    "groups": nn.Conv2d(6, 8, 3, padding=1, groups=2, bias=False),
+    "gaps": nn.Conv2d(6, 8, 3, padding=2, dilation=2, bias=False),
+    "another kind": OwnConvolution(6, 8, 3, bias=False),
+}
+
+
+@pytest.mark.parametrize("norm", [FrozenNorm, nn.BatchNorm2d])
+@pytest.mark.parametrize("conv", CONVOLUTIONS.values(), ids=list(CONVOLUTIONS))
+def test_a_convolution_takes_its_frozen_normalisation_along(conv: nn.Conv2d, norm: type[nn.Module]) -> None:
+    """Maps and gradients are those of one after the other; what cannot be taken along is done one after the other."""
+    torch.manual_seed(0)
+    channels = conv.in_channels
+    after, dtype = norm(conv.out_channels), torch.float32 if channels == 128 else torch.float64
+    state = {name: torch.rand_like(value) + 0.5 for name, value in after.state_dict().items() if value.ndim}
+    after.load_state_dict(state, strict=False)
+    conv, after = copy.deepcopy(conv).to(dtype), after.eval().to(dtype)
+    maps = torch.randn(2, channels, 33, 40, dtype=dtype, requires_grad=True)
+    wanted, found = after(conv(maps)), normed(conv, after, maps)
+    gradient = torch.randn_like(wanted)
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5 if dtype == torch.float32 else 1e-12)
+    for ours, theirs in zip(
+        torch.autograd.grad(found, (maps, conv.weight), gradient),
+        torch.autograd.grad(wanted, (maps, conv.weight), gradient),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-3 if dtype == torch.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_folded_convolution_stays_in_half_precision(dtype: torch.dtype) -> None:
+    backbone = resnet.Config(layout="resnet18", frozen_stages=0).build().eval()
+    whole = backbone(IMAGE)
+    halved = backbone.to(dtype)(IMAGE.to(dtype))
+    assert all(level.dtype == dtype for level in halved)
+    torch.testing.assert_close(halved[0].float(), whole[0], rtol=0.05, atol=0.05)
