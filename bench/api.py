@@ -51,6 +51,7 @@ def run(
     settings: Mapping[str, Any] | Iterable[str] = (),
     address: str | None = None,
     workers: int | None = None,
+    least_workers: int | None = None,
     gpus_per_worker: float | None = None,
     storage: Path | str = RUNS,
     tracking: str | None = None,
@@ -70,7 +71,7 @@ def run(
     found = load_study(find_study(str(study)), profile=profile, rows=rows, seeds=seeds, overrides=_settings(settings))
     if dry_run:
         return RunResult(what_would_run(found, storage))
-    spread = Spread(Resources(workers=workers, gpus_per_worker=gpus_per_worker))
+    spread = Spread(Resources(workers=workers, least_workers=least_workers, gpus_per_worker=gpus_per_worker))
     finished = run_study(found, storage=storage, tracking=tracking, spread=spread, address=address, remote=remote)
     try:
         text, page = _publish(found.name, profile, storage.resolve(), tracking)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.common import GPUs, Profile, Rows, Seeds, Settings, Study, Workers, row_names
+from bench.cli.common import GPUs, Least, Profile, Rows, Seeds, Settings, Study, Workers, row_names
 
 if TYPE_CHECKING:
     from bench.cluster.head import Head
@@ -30,6 +30,7 @@ def submit(
     seeds: Seeds = None,
     settings: Settings = None,
     workers: Workers = None,
+    least_workers: Least = None,
     gpus_per_worker: GPUs = None,
     storage: Annotated[
         str | None, typer.Option("--storage", help="Folder that every node reaches; default: as the cluster says.")
@@ -50,6 +51,7 @@ def submit(
     options += ["--rows", rows] if rows else []
     options += ["--seeds", str(seeds)] if seeds else []
     options += ["--workers", str(workers)] if workers else []
+    options += ["--least-workers", str(least_workers)] if least_workers else []
     options += ["--gpus-per-worker", f"{gpus_per_worker:g}"] if gpus_per_worker is not None else []
     options += [word for setting in settings or () for word in ("--set", setting)]
     loaded, name, pack = _packed(study, profile, rows, seeds, settings or [])

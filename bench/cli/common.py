@@ -24,6 +24,9 @@ Address = Annotated[str | None, typer.Option("--address", help="Address of a Ray
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Workers of one training; default: the row's, or 1.")
 ]
+Least = Annotated[
+    int | None, typer.Option("--least-workers", min=1, help="Go on with so few while others are away; default: none.")
+]
 GPUs = Annotated[
     float | None, typer.Option("--gpus-per-worker", min=0, help="May be a fraction; default: the row's, or 1 if any.")
 ]

@@ -34,8 +34,7 @@ class TrainLoader:
     ) -> None:
         self.sampler, self.epoch, self.number = sampler, 0, 0
         self._make = _TrainMaker(store, config, sampler.seed)
-        share = sampler.batch_size // sampler.world_size
-        self._how = Batching(largest_batch(store, [config], share), num_workers, pin_memory)
+        self._how = Batching(largest_batch(store, [config], len(sampler.share)), num_workers, pin_memory)
 
     def __len__(self) -> int:
         """Batches an epoch."""
@@ -80,8 +79,8 @@ def train_loader(
     num_workers: int = 0,
     pin_memory: bool = False,
 ) -> TrainLoader:
-    """Shuffled, augmented batches of `batch_size` on each rank; the order depends on their sum over the ranks alone."""
-    sampler = TrainSampler(store, input, batch_size * world_size, seed, rank, world_size)
+    """Shuffled, augmented batches of `batch_size` on all ranks together; their order does not depend on the ranks."""
+    sampler = TrainSampler(store, input, batch_size, seed, rank, world_size)
     return TrainLoader(store, input, sampler, num_workers, pin_memory)
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from bench.data.input import InputConfig
 from bench.data.store import Store
 from bench.errors import UserError
+from detectors.distributed import share_of
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,14 @@ class TrainSampler:
     def __init__(
         self, store: Store, config: InputConfig, batch_size: int, seed: int, rank: int, world_size: int
     ) -> None:
-        self.seed, self.batch_size, self.rank, self.world_size = seed, batch_size, rank, world_size
+        self.seed, self.batch_size = seed, batch_size
+        self.share = share_of(batch_size, rank, world_size)
+        if batch_size < world_size:
+            raise UserError(
+                f"a batch of {batch_size} images cannot be shared by {world_size} workers",
+                where="train.batch_size",
+                remedy=f"use {batch_size} workers at most, or a larger batch",
+            )
         usable = store.column("usable") > 0 if config.skip_empty else np.ones(len(store), bool)
         self.rows = np.flatnonzero(usable)
         if not len(self.rows):
@@ -63,10 +71,9 @@ class TrainSampler:
 
     def plans(self, epoch: int, number: int) -> Iterator[Plan]:
         """This rank's batches from a place on, for ever."""
-        share = self.batch_size // self.world_size
         while True:
             order = self.order(epoch)
             for batch in range(number, len(order)):
-                own = order[batch, self.rank * share : (self.rank + 1) * share]
+                own = order[batch, self.share.start : self.share.stop]
                 yield Plan(epoch, batch, tuple(own.tolist()))
             epoch, number = epoch + 1, 0

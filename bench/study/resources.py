@@ -19,7 +19,7 @@ class Spread:
     def workers(self, row: Row, session: Session) -> Workers:
         said = row.resources.under(self.asked)
         gpus = said.gpus_per_worker if said.gpus_per_worker is not None else float(session.gpus > 0)
-        workers = Workers(count=said.workers or 1, gpus=gpus)
+        workers = Workers(count=said.workers or 1, least=said.least_workers, gpus=gpus)
         return replace(workers, cpus=said.cpus_per_worker) if said.cpus_per_worker else workers
 
     def of_steps(self, plan: Iterable[Cell], session: Session) -> dict[str, Workers]:

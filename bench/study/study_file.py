@@ -34,6 +34,8 @@ class Resources:
     """What a training runs on. The numbers it gives do not depend on it but for rounding."""
 
     workers: Count | None = None
+    least_workers: Count | None = None
+    """With so few a training may start, or go on while others are away."""
     gpus_per_worker: NonNegative | None = None
     cpus_per_worker: Positive | None = None
 

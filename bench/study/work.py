@@ -60,8 +60,11 @@ def train_step(job: Job, folder: Path, workers: Workers, before: Sequence[Path] 
 
         outcome = train_on_ray(job, workers, hooks=hooks)
     draw_album(folder, Path(job.store))
-    hours = outcome.seconds / 3600
-    costs = {"gpu_hours": hours * workers.gpus * workers.count, "wall_hours": hours, "workers": workers.count}
+    costs = {
+        "gpu_hours": outcome.worker_seconds / 3600 * workers.gpus,
+        "wall_hours": outcome.seconds / 3600,
+        "workers": workers.count,
+    }
     finish(folder, asdict(outcome) | costs)
     for checkpoints in (folder / CHECKPOINTS, *folder.glob("ray-*")):
         shutil.rmtree(checkpoints, ignore_errors=True)  # the weights are there, and nobody goes on from the end

@@ -81,7 +81,7 @@ def prepare(job: Job, place: Place) -> Training:
     batches = train_loader(
         store,
         job.input,
-        batch_size=place.share_of(job.train.batch_size),
+        batch_size=job.train.batch_size,
         seed=job.seed,
         rank=place.rank,
         world_size=place.world_size,

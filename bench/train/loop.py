@@ -22,6 +22,7 @@ from bench.train.schedule import learning_rate
 from bench.train.seeding import repeatable, seed_everything
 from detectors.images import ImageBatch
 
+NOTHING_BEHIND: State = {"seconds": 0.0, "worker_seconds": 0.0, "peak_memory_mb": 0.0, "losses": {}}
 STATIC_PARTS = ("backbone", "neck")
 Batch = tuple[ImageBatch, list[dict[str, Tensor]], Any]
 
@@ -53,6 +54,8 @@ class Outcome:
     resumed_at: int
     """The step from which the last run went on; 0 for a run from the start."""
     seconds: float
+    worker_seconds: float
+    """Their sum over the workers, who may be more or fewer after a while."""
     images_per_second: float
     peak_memory_mb: float
     losses: dict[str, float]
@@ -63,7 +66,8 @@ class Outcome:
     @property
     def past(self) -> State:
         """What a training that goes on from here has behind it."""
-        return {"seconds": self.seconds, "peak_memory_mb": self.peak_memory_mb, "losses": self.losses}
+        times = {"seconds": self.seconds, "worker_seconds": self.worker_seconds}
+        return times | {"peak_memory_mb": self.peak_memory_mb, "losses": self.losses}
 
 
 class Training:
@@ -96,7 +100,7 @@ class Training:
         self.total = config.total_iterations(len(batches))
         self.end = config.last_iteration(self.total)
         self.records = Records(place, config.batch_size, self.end)
-        self._forward = place.distribute(model)
+        self._forward = place.distribute(model, config.batch_size)
 
     def step(self, batch: Batch, data_seconds: float) -> None:
         seed_everything(self.seed, self.iteration)
@@ -179,7 +183,7 @@ def fit(training: Training, checkpoints: Checkpoints | None = None, hooks: Hooks
     if saved is not None:
         training.load(saved)
     resumed_at = training.iteration
-    past: State = saved["past"] if saved else {"seconds": 0.0, "peak_memory_mb": 0.0, "losses": {}}
+    past: State = saved["past"] if saved else dict(NOTHING_BEHIND)
     metrics: dict[str, float] = saved["metrics"] if saved else {}
     look_every = 1 if place.device.type == "cpu" else config.log_every
     started = time.perf_counter() - past["seconds"]
@@ -194,8 +198,13 @@ def fit(training: Training, checkpoints: Checkpoints | None = None, hooks: Hooks
             if save or training.iteration % look_every == 0:
                 for record in training.records.flush():
                     hooks.step(record)
-                past = {"peak_memory_mb": max(past["peak_memory_mb"], record.memory_mb), "losses": record.losses}
-                past["seconds"] = time.perf_counter() - started
+                seconds = time.perf_counter() - started
+                past = {
+                    "seconds": seconds,
+                    "worker_seconds": past["worker_seconds"] + (seconds - past["seconds"]) * place.world_size,
+                    "peak_memory_mb": max(past["peak_memory_mb"], record.memory_mb),
+                    "losses": record.losses,
+                }
             if save:
                 metrics = training.evaluate(hooks.evaluate)
                 checkpoints.save(training.iteration, partial(training.state, past), metrics)

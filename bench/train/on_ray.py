@@ -1,5 +1,9 @@
-"""Trainings on the workers of a Ray cluster: a lost one is replaced, and the run goes on from its last checkpoint."""
+"""Trainings on the workers of a Ray cluster: a lost one is replaced, and the run goes on from its last checkpoint.
 
+Where the number of workers may change, it does so at a checkpoint, too: each worker then has another share of a batch.
+"""
+
+import os
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -23,6 +27,8 @@ from bench.train.records import NonFiniteLoss
 from bench.train.workers import Workers
 
 STATE_FILE = "state.pt"
+WAIT = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"
+"""For room for all workers: a busy cluster has some in minutes; where fewer would do, one should soon ask for fewer."""
 START_FAILURES = 3
 """How often a group of workers may fail to start before the run is given up; Ray itself would try for ever."""
 
@@ -53,12 +59,15 @@ def run(
 ) -> tuple[Outcome, State]:
     """Blocks until the training is done; the same storage and name again go on from there, or give what was done."""
     set_defaults()
+    os.environ[WAIT] = "20" if workers.elastic else "300"
     trainer = TorchTrainer(
         _work,
         train_loop_config={"prepare": prepare, "hooks": hooks, "threads": workers.threads},
         torch_config=TorchConfig(backend=workers.backend),
         scaling_config=ray.train.ScalingConfig(
-            num_workers=workers.count, use_gpu=workers.gpus > 0, resources_per_worker=workers.resources
+            num_workers=(workers.fewest, workers.count) if workers.elastic else workers.count,
+            use_gpu=workers.gpus > 0,
+            resources_per_worker=workers.resources,
         ),
         run_config=ray.train.RunConfig(
             name=name,

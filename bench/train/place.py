@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from bench.errors import UserError
+from detectors.distributed import set_batch_size
 
 
 def best_device() -> torch.device:
@@ -22,20 +23,11 @@ class Place:
     rank: int = 0
     world_size: int = 1
 
-    def share_of(self, batch_size: int) -> int:
-        """Images of a step that fall to this worker."""
-        if batch_size % self.world_size:
-            raise UserError(
-                f"a batch of {batch_size} images cannot be shared by {self.world_size} workers",
-                where="train.batch_size",
-                remedy=f"use a multiple of {self.world_size}, or another number of workers",
-            )
-        return batch_size // self.world_size
-
-    def distribute(self, model: nn.Module) -> nn.Module:
-        """The model itself, or one that averages its gradients over the workers."""
+    def distribute(self, model: nn.Module, batch_size: int) -> nn.Module:
+        """The model itself, or one that averages its gradients over the workers, who share batches of this size."""
         if self.world_size == 1:
             return model
+        set_batch_size(batch_size)
         with warnings.catch_warnings():
             # Newer versions of torch rename the option; older ones know no other name.
             warnings.simplefilter("ignore", FutureWarning)

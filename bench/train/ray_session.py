@@ -26,14 +26,13 @@ DEFAULTS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_AUTO_CONNECT": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
-    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
 }
-"""The interval is what each report of a training waits for; a busy machine needs minutes to start workers. A thread
-that still asks Ray for something after the end would start a cluster, if it could connect by itself."""
+"""The interval is what each report of a training waits for. A thread that still asks Ray for something after the end
+would start a cluster, if it could connect by itself."""
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,21 @@ class Workers:
     """The result does not depend on it but for rounding."""
 
     count: Count = 1
+    least: Count | None = None
+    """It starts with no more than these, and goes on with them while others are away; None: with all or not at all."""
     cpus: Positive = 1.0
     gpus: NonNegative = 0.0
     """Of each worker; a fraction lets workers share a GPU."""
     max_failures: Whole = 3
     """So many lost workers are replaced."""
+
+    @property
+    def elastic(self) -> bool:
+        return self.fewest < self.count
+
+    @property
+    def fewest(self) -> int:
+        return self.count if self.least is None else min(self.least, self.count)
 
     @property
     def resources(self) -> dict[str, float]:
@@ -38,9 +48,10 @@ class Workers:
             ("CPU", "--workers", self.cpus, session.cpus),
             ("GPU", "--gpus-per-worker", self.gpus, session.gpus),
         ):
-            if session.own and self.count * wanted > there:
+            needed = self.fewest * wanted
+            if session.own and needed > there:
                 raise UserError(
-                    f"{self.count} workers of {wanted:g} {name} each need {self.count * wanted:g}, here are {there:g}",
+                    f"{self.fewest} workers of {wanted:g} {name} each need {needed:g}, here are {there:g}",
                     where=flag,
                     remedy="use fewer workers, or a cluster with --address",
                 )

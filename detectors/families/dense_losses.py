@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from detectors.distributed import mean_over_ranks
+from detectors.distributed import mean_images, mean_over_ranks
 from detectors.ops.boxes import aligned_iou
 from detectors.parts.anchors import Anchors
 from detectors.parts.assign import BACKGROUND, IGNORED, AnchorLoss, Assigner, Assignment
@@ -137,7 +137,7 @@ class DenseLosses(nn.Module):
         values = torch.where(labels == IGNORED, 0, values)
         if self.hard_negatives is not None:
             values = torch.where(hardest(values.detach(), labels, self.hard_negatives), values, 0)
-        images = len(labels) if self.cls_normaliser == "positives_and_images" else 0
+        images = mean_images(len(labels)) if self.cls_normaliser == "positives_and_images" else 0
         return self.cls_loss.total(values, count + images)
 
     def _loc(self, anchors: Anchors, rows: Positives, count: Tensor, images: int) -> Tensor:

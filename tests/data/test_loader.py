@@ -33,13 +33,20 @@ def test_a_resumed_loader_gives_the_batches_of_an_unbroken_one(tiny: dict[str, S
     assert all(same(a, b) for a, b in zip(unbroken, resumed, strict=True))
 
 
-def test_the_order_does_not_depend_on_the_number_of_ranks(tiny: dict[str, Store]):
+@pytest.mark.parametrize("count", [2, 4, 6])
+def test_the_order_does_not_depend_on_the_number_of_ranks(tiny: dict[str, Store], count: int):
     alone = islice(train_loader(tiny["train"], INPUT, batch_size=6, seed=1), 9)
-    ranks = [train_loader(tiny["train"], INPUT, batch_size=3, seed=1, rank=rank, world_size=2) for rank in (0, 1)]
+    ranks = [train_loader(tiny["train"], INPUT, batch_size=6, seed=1, rank=r, world_size=count) for r in range(count)]
     for whole, *parts in zip(alone, *ranks, strict=False):
         assert torch.equal(whole[2], torch.cat([part[2] for part in parts]))
-        for target, other in zip(whole[1], parts[0][1] + parts[1][1], strict=True):
+        assert {len(part[2]) for part in parts} <= {6 // count, -(-6 // count)}
+        for target, other in zip(whole[1], [target for part in parts for target in part[1]], strict=True):
             assert all(torch.equal(target[name], other[name]) for name in target)
+
+
+def test_more_ranks_than_images_of_a_batch(tiny: dict[str, Store]):
+    with pytest.raises(UserError, match=r"train\.batch_size: a batch of 4 .* by 5 workers; use 4 workers at most"):
+        train_loader(tiny["train"], INPUT, batch_size=4, seed=1, rank=0, world_size=5)
 
 
 def test_every_row_comes_once_an_epoch_and_other_epochs_have_other_orders(tiny: dict[str, Store]):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench import api
+from bench.errors import UserError
 from bench.study.resources import Spread
 from bench.study.spec import load_study
 from bench.study.study_file import Resources
@@ -38,6 +39,16 @@ def test_the_command_wins_over_the_row_and_the_row_over_the_study(file: Path) ->
     assert Spread().workers(pair, CPUS) == Workers(count=2, cpus=3)
     asked = Spread(Resources(workers=1, gpus_per_worker=0.5))
     assert asked.workers(pair, CPUS) == Workers(count=1, cpus=3, gpus=0.5)
+
+
+def test_a_training_may_go_on_with_fewer_workers(file: Path) -> None:
+    file.write_text(STUDY + "resources: {workers: 16, least_workers: 6}\n")
+    alone, pair = (Spread().workers(row, CPUS) for row in load_study(file).rows)
+    assert (alone.fewest, alone.elastic) == (6, True)
+    assert (pair.fewest, pair.elastic) == (2, False), "never more than there are at most"
+    alone.check_fits(CPUS)
+    with pytest.raises(UserError, match="--workers: 9 workers of 1 CPU each need 9, here are 8"):
+        Workers(count=16, least=9).check_fits(CPUS)
 
 
 def test_a_worker_has_a_gpu_where_the_cluster_has_any(file: Path) -> None:

@@ -226,12 +226,6 @@ def test_what_surrounds_a_training_is_left_however_it_ends():
     assert said == ["in", "1", "2", "out"]
 
 
-def test_a_batch_that_workers_cannot_share():
-    with pytest.raises(UserError, match=r"train\.batch_size: .*multiple of 3"):
-        Place(torch.device("cpu"), 0, 3).share_of(4)
-    assert Place(torch.device("cpu"), 1, 2).share_of(4) == 2
-
-
 def test_seeds_differ_by_place_and_not_by_process():
     assert seed_for(0, 1) == 9221934688551543782
     assert len({seed_for(0, 1), seed_for(1, 0), seed_for(0, "init"), seed_for(0, 1, 1)}) == 4

@@ -105,6 +105,19 @@ def test_a_training_that_stopped_early_goes_on_where_it_was(session: Session, st
     assert all(torch.equal(tensor, weights(rest)[name]) for name, tensor in weights(whole).items())
 
 
+def test_a_training_starts_with_as_many_workers_as_there_is_room_for(
+    session: Session, stores: dict[str, Store], tmp_path: Path
+):
+    from bench.train.on_ray import train_on_ray
+
+    alone, few = (job_on(stores["train"], str(tmp_path / name)) for name in ("alone", "few"))
+    train_on_ray(alone, Workers())
+    outcome = train_on_ray(few, Workers(count=3, least=1, cpus=2.0))
+    assert outcome.worker_seconds == outcome.seconds, "by one worker"
+    for name, tensor in weights(alone).items():
+        torch.testing.assert_close(weights(few)[name], tensor, rtol=1e-4, atol=1e-5)  # two threads round differently
+
+
 def test_a_loss_that_is_not_finite_comes_back_as_one_line_and_is_not_tried_again(
     session: Session, stores: dict[str, Store], tmp_path: Path
 ):

@@ -1,4 +1,4 @@
-"""Two workers do what one does: equal to rounding, then as far apart as rounding drives discrete choices."""
+"""Several workers do what one does: equal to rounding, then as far apart as rounding drives discrete choices."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,9 +18,13 @@ from bench.train.ray_session import Session
 from bench.train.records import NonFiniteLoss, StepRecord
 from bench.train.seeding import seed_everything
 from bench.train.workers import Workers
+from detectors.distributed import share_of
 from detectors.sync_norm import SyncBatchNorm
 
 CPU = torch.device("cpu")
+COUNTS = (2, 3)
+"""of workers that share batches of four images: alike, and not"""
+TOLERANCE = {"retinanet_tiny": 1e-4, "faster_rcnn_tiny_iou": 5e-3, "iou_aware_tiny": 5e-3}
 CONFIG = TrainConfig(iterations=8, lr=0.1, batch_size=4, warmup_iterations=2, ema_decay=0.9)
 
 
@@ -56,8 +60,8 @@ def bad_loss(place: Place, folder: Path) -> None:
 def sync_norm(place: Place, folder: Path) -> None:
     norm = SyncBatchNorm(3)
     whole = torch.randn(4, 3, 5, 5, generator=torch.Generator().manual_seed(0)) * 3 + 10
-    share = 4 // place.world_size
-    own = whole[place.rank * share :][:share].clone().requires_grad_()
+    share = share_of(4, place.rank, place.world_size)
+    own = whole[share.start : share.stop].clone().requires_grad_()
     (norm(own).pow(3).sum() / whole.numel()).backward()
     state = {"grad": own.grad, "of_weight": norm.weight.grad, **norm.state_dict()}
     torch.save(state, folder / f"norm-{place.world_size}-{place.rank}.pt")
@@ -77,24 +81,25 @@ def real_trainings(place: Place, folder: Path) -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, stores) -> Path:
     folder = tmp_path_factory.mktemp("workers")
-    variants = ("retinanet_tiny", "faster_rcnn_tiny_iou")
     torch.save(
-        {name: job_on(stores["train"], str(folder), name, iterations=100) for name in variants}, folder / "jobs.pt"
+        {name: job_on(stores["train"], str(folder), name, iterations=100) for name in TOLERANCE}, folder / "jobs.pt"
     )
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     all_checks(Place(CPU), folder)
     torch.set_num_threads(threads)
-    run_workers(2, all_checks, folder)
+    for count in COUNTS:
+        run_workers(count, all_checks, folder)
     return folder
 
 
-def both(folder: Path, name: str) -> tuple[dict, dict]:
-    return torch.load(folder / f"{name}-1.pt"), torch.load(folder / f"{name}-2.pt")
+def both(folder: Path, name: str, count: int) -> tuple[dict, dict]:
+    return torch.load(folder / f"{name}-1.pt"), torch.load(folder / f"{name}-{count}.pt")
 
 
-def test_two_workers_train_like_one(folder: Path):
-    one, two = both(folder, "memory")
+@pytest.mark.parametrize("count", COUNTS)
+def test_several_workers_train_like_one(folder: Path, count: int):
+    one, two = both(folder, "memory", count)
     for part in ("model", "ema"):
         for name, tensor in one[part].items():
             torch.testing.assert_close(two[part][name], tensor, rtol=1e-4, atol=1e-6)
@@ -102,10 +107,11 @@ def test_two_workers_train_like_one(folder: Path):
         assert ours == pytest.approx(theirs, rel=1e-4)
 
 
-@pytest.mark.parametrize(("variant", "tolerance"), [("retinanet_tiny", 1e-4), ("faster_rcnn_tiny_iou", 5e-3)])
-def test_two_workers_train_real_detectors_like_one(folder: Path, variant: str, tolerance: float):
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize(("variant", "tolerance"), TOLERANCE.items())
+def test_several_workers_train_real_detectors_like_one(folder: Path, variant: str, tolerance: float, count: int):
     """Rounding alone in one stage; in two it also changes which proposals survive, and so what is sampled."""
-    one, two = both(folder, variant)
+    one, two = both(folder, variant, count)
     for ours, theirs in zip(one["losses"], two["losses"], strict=True):
         assert ours == pytest.approx(theirs, rel=tolerance)
     for name, tensor in one["model"].items():
@@ -118,19 +124,20 @@ def test_every_worker_stops_at_a_loss_that_is_not_finite(folder: Path):
     assert sum("images [" in text and "5" in text for text in texts) == 1
 
 
-def test_statistics_are_of_all_images_and_so_are_gradients(folder: Path):
+@pytest.mark.parametrize("count", COUNTS)
+def test_statistics_are_of_all_images_and_so_are_gradients(folder: Path, count: int):
     one = torch.load(folder / "norm-1-0.pt")
-    halves = [torch.load(folder / f"norm-2-{rank}.pt") for rank in (0, 1)]
+    parts = [torch.load(folder / f"norm-{count}-{rank}.pt") for rank in range(count)]
     for name in ("running_mean", "running_var", "num_batches_tracked"):
-        for half in halves:
-            torch.testing.assert_close(half[name], one[name])
-    torch.testing.assert_close(torch.cat([half["grad"] for half in halves]), one["grad"], rtol=1e-4, atol=1e-7)
-    torch.testing.assert_close(halves[0]["of_weight"] + halves[1]["of_weight"], one["of_weight"], rtol=1e-4, atol=1e-6)
+        for part in parts:
+            torch.testing.assert_close(part[name], one[name])
+    torch.testing.assert_close(torch.cat([part["grad"] for part in parts]), one["grad"], rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(sum(part["of_weight"] for part in parts), one["of_weight"], rtol=1e-4, atol=1e-6)
 
 
-def test_a_batch_that_two_workers_cannot_share(make_job):
-    with pytest.raises(UserError, match="multiple of 3"):
-        train(make_job(), place=Place(CPU, 0, 3))
+def test_a_batch_of_fewer_images_than_workers(make_job):
+    with pytest.raises(UserError, match="use 4 workers at most, or a larger batch"):
+        train(make_job(), place=Place(CPU, 0, 5))
 
 
 def test_workers_that_do_not_fit_are_refused_on_a_cluster_that_cannot_grow():

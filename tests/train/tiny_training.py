@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from detectors.distributed import mean_over_ranks, uniform_per_image
+from detectors.distributed import mean_over_ranks, share_of, uniform_per_image
 from detectors.images import ImageBatch
 
 
@@ -46,10 +46,10 @@ class MemoryBatches:
         while True:
             epoch, slot = divmod(self.position, len(self))
             order = torch.randperm(self.size, generator=torch.Generator().manual_seed(epoch)).tolist()
-            share = self.batch_size // self.world_size
-            start = slot * self.batch_size + self.rank * share
+            own = share_of(self.batch_size, self.rank, self.world_size)
+            batch = order[slot * self.batch_size :][: self.batch_size]
             self.position += 1
-            yield self._batch(order[start : start + share])
+            yield self._batch(batch[own.start : own.stop])
 
     def _batch(self, indices: list[int]) -> tuple[ImageBatch, list[dict[str, Tensor]], list[int]]:
         items = [self._item(index) for index in indices]

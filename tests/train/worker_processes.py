@@ -17,7 +17,7 @@ def run_workers(count: int, work: Callable[[Place, Path], None], folder: Path) -
 
 def _worker(rank: int, count: int, work: Callable[[Place, Path], None], folder: Path) -> None:
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/group", rank=rank, world_size=count)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/group-{count}", rank=rank, world_size=count)
     try:
         work(Place(torch.device("cpu"), rank, count), folder)
     finally:

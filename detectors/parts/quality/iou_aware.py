@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from detectors.config import Count, Positive
-from detectors.distributed import mean_over_ranks, uniform_per_image
+from detectors.distributed import mean_images, mean_over_ranks, uniform_per_image
 from detectors.parts.quality import Quality, QualityConfig, RoIPrediction, RoISpec, RoITraining, image_index
 from detectors.parts.quality.judge import Judge, judged_boxes
 from detectors.raw import Raw
@@ -79,5 +79,5 @@ class IoUAware(Quality):
         error = (predicted - assignment.iou.flatten()).abs()
         total = torch.where(assignment.positive.flatten(), error, 0).sum()
         if self.config.normaliser == "samples":
-            return total / (self.config.count * len(boxes))
+            return total / (self.config.count * mean_images(len(boxes)))
         return total / mean_over_ranks(assignment.positive.sum()).clamp(min=1)
