@@ -71,7 +71,8 @@ class Execution:
 
     @property
     def ended(self) -> list[Ended]:
-        return list(self._told.values())
+        """In the order in which they were asked for."""
+        return [self._told[title] for title in self.states if title in self._told]
 
     def run(self, live: LiveTable, session: Session) -> None:
         """Blocks until every cell has ended."""
@@ -111,6 +112,8 @@ class Execution:
             self.cache.share(step)
         self.steps |= steps
         self.done |= {name for name, step in steps.items() if self.cache.done(step)}
+        if self._session:
+            self._spread_over(plan, self._session)
         added = {cell.title: cell for cell in plan}
         for title, cell in added.items():
             self.cells[title], self.states[title] = cell, CellState(title)
@@ -128,8 +131,6 @@ class Execution:
         for cell in cells:
             if self.states[cell.title].finished:
                 self._listener.finished(cell, self.states[cell.title])
-        if self._session:
-            self._spread_over(cells, self._session)
 
     def _spread_over(self, plan: Sequence[Cell], session: Session) -> None:
         workers = self.spread.of_steps(plan, session)
