@@ -38,6 +38,10 @@ class StepCache:
     def done(self, step: Step) -> bool:
         return (self.root / "steps" / step.name / RESULT).is_file()
 
+    def done_at(self, step: Step) -> float:
+        """Seconds since 1970."""
+        return (self.root / "steps" / step.name / RESULT).stat().st_mtime
+
     def share(self, step: Step) -> None:
         """Takes a step from the remote place if it is done there and not here, or gives it; nothing without one.
 

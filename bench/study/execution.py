@@ -1,8 +1,8 @@
 """Runs the missing steps of a plan: trainings through Ray Tune, predictions and scores as Ray tasks once ready."""
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from bench.score.coco import ABSENT
 from bench.study.cache import ERROR, TRACEBACK, StepCache
@@ -22,53 +22,68 @@ ACTIVE: dict[Kind, Status] = {"train": "training", "predict": "predicting", "sco
 SHARE: dict[Kind, float] = {"train": 0.9, "predict": 0.07, "score": 0.03}
 
 
+Ended = tuple[Cell, CellState]
+
+
+class Listener(Protocol):
+    """Hears of cells before there is something to do for them, and of each that ends."""
+
+    def open(self, plan: Sequence[Cell]) -> None: ...
+
+    def finished(self, cell: Cell, state: CellState) -> None: ...
+
+
 class Execution:
-    """One run over a plan; `finished` hears of each cell that ends, with its state."""
+    """One run over cells that may become more: `more` says which, at first and after each that has ended.
+
+    A row that a search takes further is the same row, and takes the place of what it was.
+    """
 
     def __init__(
         self,
-        plan: Sequence[Cell],
+        more: Callable[[Mapping[str, Ended]], Sequence[Cell]],
         cache: StepCache,
         spread: Spread,
-        finished: Callable[[Cell, CellState], None],
+        listener: Listener,
     ) -> None:
-        self.plan, self.cache, self.spread, self._finished = plan, cache, spread, finished
-        self.steps = {step.name: step for step in unique_steps(plan)}
-        for step in self.steps.values():
-            cache.share(step)
-        self.done = {name for name, step in self.steps.items() if cache.done(step)}
+        self.cache, self.spread, self._more, self._listener = cache, spread, more, listener
+        self.plan: list[Cell] = []
+        """All that was ever asked for."""
+        self.cells: dict[str, Cell] = {}
+        self.states: dict[str, CellState] = {}
+        self.steps: dict[str, Step] = {}
+        self.done: set[str] = set()
         self.failed: dict[str, str] = {}
+        self._told: dict[str, Ended] = {}
         self._locks = Locks(cache.root)
+        self._session: Session | None = None
         self._at_once = 1
         self._tasks: dict[Any, Step] = {}
         self._workers: dict[str, Workers] = {}
-        self._trainings = Trainings([], cache, self._workers)
-        self.states = [CellState(cell.title) for cell in plan]
-        for cell, state in zip(plan, self.states, strict=True):
-            self._look_at(cell, state)
-            state.cached = state.finished
+        self._trainings = Trainings(cache, self._workers)
+        self._add(more({}))
+        self._ask_for_more()
 
     @property
     def missing(self) -> list[Step]:
         """Steps that have to run."""
         return [step for name, step in self.steps.items() if name not in self.done]
 
-    def tell_cached(self) -> None:
-        for cell, state in zip(self.plan, self.states, strict=True):
-            if state.finished:
-                self._finished(cell, state)
+    @property
+    def ended(self) -> list[Ended]:
+        """In the order in which they were asked for."""
+        return [self._told[title] for title in self.states if title in self._told]
 
     def run(self, live: LiveTable, session: Session) -> None:
         """Blocks until every cell has ended."""
-        self._at_once = max(1, int(session.cpus))
-        self._workers = self.spread.of_steps(self.plan, session)
-        for step in self.missing:
-            self._workers[step.name].check_fits(session)
+        self._session, self._at_once = session, max(1, int(session.cpus))
+        self._spread_over(self.plan, session)
         try:
-            while not all(state.finished for state in self.states):
+            while not all(state.finished for state in self.states.values()):
                 self._collect()
                 self._start_ready()
                 self._settle()
+                self._ask_for_more()
                 live.refresh()
                 time.sleep(POLL_SECONDS)
         finally:
@@ -77,10 +92,51 @@ class Execution:
 
     def interrupt(self, reason: str) -> None:
         """Marks what did not end."""
-        for cell, state in zip(self.plan, self.states, strict=True):
+        for title, state in self.states.items():
             if not state.finished:
                 state.status, state.reason = "interrupted", reason
-                self._finished(cell, state)
+                self._listener.finished(self.cells[title], state)
+
+    def _ask_for_more(self) -> None:
+        """Tells of each cell by itself, in the order in which they ended: so a search that does not wait for all of
+        them decides after an interruption as it did before."""
+        while new := [state for title, state in self.states.items() if state.finished and title not in self._told]:
+            first = min(new, key=lambda state: state.ended_at)
+            self._told[first.title] = self.cells[first.title], first
+            self._add(self._more(self._told))
+
+    def _add(self, plan: Sequence[Cell]) -> None:
+        self.plan += plan
+        steps = {step.name: step for step in unique_steps(plan) if step.name not in self.steps}
+        for step in steps.values():
+            self.cache.share(step)
+        self.steps |= steps
+        self.done |= {name for name, step in steps.items() if self.cache.done(step)}
+        if self._session:
+            self._spread_over(plan, self._session)
+        added = {cell.title: cell for cell in plan}
+        for title, cell in added.items():
+            self.cells[title], self.states[title] = cell, CellState(title)
+            self._told.pop(title, None)
+            self._look_at(cell, self.states[title])
+            self.states[title].cached = self.states[title].status in ("done", "stopped")
+        if not all(self.states[title].cached for title in added):
+            self._begin(added)
+
+    def _begin(self, added: Mapping[str, Cell]) -> None:
+        """Work on new cells, some of which may have ended: those that stopped early may have gone further, too, and
+        whoever keeps their record is better told at the end."""
+        cells = [cell for title, cell in added.items() if not (self.states[title].cached and cell.row.stops_early)]
+        self._listener.open(cells)
+        for cell in cells:
+            if self.states[cell.title].finished:
+                self._listener.finished(cell, self.states[cell.title])
+
+    def _spread_over(self, plan: Sequence[Cell], session: Session) -> None:
+        workers = self.spread.of_steps(plan, session)
+        for name in workers.keys() - self.done - self._workers.keys():
+            workers[name].check_fits(session)
+            self._workers[name] = workers[name]
 
     def _start_ready(self) -> None:
         under_way = {step.name for step in self._tasks.values()} | self._trainings.open
@@ -89,13 +145,14 @@ class Execution:
             for step in self.missing
             if step.name not in under_way | self.failed.keys() and all(need in self.done for need in step.needs)
         ]
-        if self._trainings.over:
-            trainings = [step for step in ready if step.kind == "train" and self._ours(step)]
-            self._trainings = Trainings(trainings, self.cache, self._workers)
         for step in ready:
+            if step.kind == "train":
+                if self._ours(step):
+                    self._trainings.add(step)
             # No more at once than there are CPUs: every further process would load all libraries anew.
-            if step.kind != "train" and len(self._tasks) < self._at_once and self._ours(step):
+            elif len(self._tasks) < self._at_once and self._ours(step):
                 self._start(step)
+        self._trainings.go_on()
 
     def _start(self, step: Step) -> None:
         import ray
@@ -140,12 +197,12 @@ class Execution:
 
     def _settle(self) -> None:
         """Brings the states of the cells up to date and tells of those that ended."""
-        for cell, state in zip(self.plan, self.states, strict=True):
+        for title, state in self.states.items():
             if state.finished:
                 continue
-            self._look_at(cell, state)
+            self._look_at(self.cells[title], state)
             if state.finished:
-                self._finished(cell, state)
+                self._listener.finished(self.cells[title], state)
 
     def _look_at(self, cell: Cell, state: CellState) -> None:
         state.fraction = 0.0
@@ -162,7 +219,7 @@ class Execution:
                 return
             state.fraction += SHARE[step.kind]
         state.status, state.note = "done", ""
-        state.metrics = self._metrics(cell)
+        state.metrics, state.ended_at = self._metrics(cell), self.cache.done_at(cell.score)
         if cell.row.stops_early:
             reached = f", AP {100 * state.metrics['AP']:.1f}" if "AP" in state.metrics else ""
             state.status, state.reason = "stopped", f"after {cell.row.recipe.train.until:.0%} of its training{reached}"

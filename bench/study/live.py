@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import TextIO
 
 from rich.console import Console
@@ -23,9 +23,9 @@ COLOURS = {
 
 
 class LiveTable:
-    """Shows the states of all cells until `close`; the end time is a guess from the work done so far."""
+    """Shows the states of all cells, which may become more, until `close`; the end is a guess from the work so far."""
 
-    def __init__(self, title: str, states: Sequence[CellState], stream: TextIO | None = None) -> None:
+    def __init__(self, title: str, states: Collection[CellState], stream: TextIO | None = None) -> None:
         self.title, self.states = title, states
         self.stream = stream or sys.stderr
         self._started = self._printed = time.monotonic()

@@ -69,6 +69,7 @@ class Recorder:
                 self._endings[cell.title] = _ending(cell)
             else:
                 self._keys[cell.title] = self._open(cell)
+                self._endings.pop(cell.title, None)  # of a search: a row that had stopped goes on
 
     def finished(self, cell: Cell, state: CellState) -> None:
         """Closes a cell's run with what it ended with."""

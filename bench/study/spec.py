@@ -15,7 +15,7 @@ from bench.data.input import InputConfig
 from bench.errors import UserError
 from bench.study.profiles import FULL, RECIPE_KEYS, Profile, load_profile, recipe_settings
 from bench.study.search.settings import Search
-from bench.study.search.trial import Told, Trial
+from bench.study.search.trial import UNDER_WAY, Told, Trial
 from bench.study.study_file import WORDS, Published, Resources, RowWords, StudyFile, read_study_file, row_words
 from bench.train.config import TrainConfig
 from detectors import zoo
@@ -90,20 +90,23 @@ class Study:
 
 
 class Searching:
-    """The rows that a search makes of one row, round by round."""
+    """The rows that a search makes of one row, as it hears of the results of those before."""
 
     def __init__(self, search: Search, make: Callable[[Trial, Row | None], Row]) -> None:
         self._searcher, self._make = search.searcher(), make
         self._told: list[Told] = []
         self._rows: list[Row] = []
-        self._open: list[Trial] = []
 
     def next(self, results: Mapping[str, Mapping[str, float] | None]) -> tuple[Row, ...]:
-        """Rows to run after these results by row name; none when the search is over."""
-        rows = self._rows[len(self._told) :]
-        self._told += [(trial, results.get(row.name)) for trial, row in zip(self._open, rows, strict=True)]
-        self._open = self._searcher.next(self._told)
-        new = [self._make(trial, None if trial.after is None else self._rows[trial.after]) for trial in self._open]
+        """Rows to run after these results, by name, of rows that have ended; none for now, or when all is known."""
+        for i, (row, (trial, result)) in enumerate(zip(self._rows, self._told, strict=True)):
+            if result is UNDER_WAY:
+                self._told[i] = trial, results.get(row.name, UNDER_WAY)
+        if self._searcher.waits and any(result is UNDER_WAY for _, result in self._told):
+            return ()
+        proposed = self._searcher.next(self._told)
+        new = [self._make(trial, None if trial.after is None else self._rows[trial.after]) for trial in proposed]
+        self._told += [(trial, UNDER_WAY) for trial in proposed]
         self._rows += new
         return tuple(new)
 

@@ -18,6 +18,8 @@ class CellState:
     cached: bool = False
     metrics: dict[str, float] = field(default_factory=dict)
     note: str = ""
+    ended_at: float = 0.0
+    """When its last step was done, in whichever run: seconds since 1970."""
 
     @property
     def finished(self) -> bool:

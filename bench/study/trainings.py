@@ -8,9 +8,11 @@ import logging
 import tempfile
 import threading
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bench.errors import Interrupted
 from bench.study.cache import ERROR, PROGRESS, TRACEBACK, StepCache
@@ -25,7 +27,8 @@ WATCHING = {"CPU": 0, "node:__internal_head__": 0.001}
 STOP_SECONDS = 30.0
 
 
-class Work(NamedTuple):
+@dataclass(frozen=True)
+class Work:
     """A training as a trial's process gets it."""
 
     step: Step
@@ -34,29 +37,39 @@ class Work(NamedTuple):
     """The folder of the training that it goes on from."""
     workers: Workers
 
+    @property
+    def bundle(self) -> dict[str, float]:
+        return self.workers.resources if self.workers.count == 1 else WATCHING
+
 
 class Trainings:
-    """Runs the tuner in a thread, so that what follows a training need not wait for the others."""
+    """Runs the tuner in a thread, so that what follows a training need not wait for the others, nor what is added."""
 
-    def __init__(self, steps: Sequence[Step], cache: StepCache, workers: Mapping[str, Workers]) -> None:
+    def __init__(self, cache: StepCache, workers: Mapping[str, Workers]) -> None:
         self.cache, self.workers = cache, workers
-        self._open = {step.name: step for step in steps}
+        self._open: dict[str, Step] = {}
+        self._waiting: deque[Work] = deque()
         self._crash, self._stopped = "", threading.Event()
-        for step in steps:
-            for leftover in (ERROR, PROGRESS):
-                (cache.folder(step) / leftover).unlink(missing_ok=True)
-        self._thread = threading.Thread(target=self._run, args=(list(steps),), name="tuner", daemon=True)
-        if steps:
+        self._thread = threading.Thread()
+
+    def add(self, step: Step) -> None:
+        """To be trained from the next `go_on` at the latest."""
+        for leftover in (ERROR, PROGRESS):
+            (self.cache.folder(step) / leftover).unlink(missing_ok=True)
+        self._open[step.name] = step
+        folder, before = str(self.cache.folder(step)), self.cache.folders_of_needs(step)
+        self._waiting.append(Work(step, folder, before, self.workers[step.name]))
+
+    def go_on(self) -> None:
+        """Starts a tuner if it takes one: each ends once nothing waits and nothing is under way."""
+        if self._waiting and not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="tuner", daemon=True)
             self._thread.start()
 
     @property
     def open(self) -> set[str]:
         """Names of those that have not ended, as far as `ended` has told."""
         return set(self._open)
-
-    @property
-    def over(self) -> bool:
-        return not self._open and not self._thread.is_alive()
 
     def stop(self) -> None:
         """Returns once the tuner has let go of Ray: shut down under it, Ray would end this process there and then."""
@@ -66,7 +79,7 @@ class Trainings:
 
     def ended(self) -> Iterator[tuple[str, str]]:
         """(name, reason) of each training that ended since the last call; the reason is empty when it is done."""
-        over = not self._thread.is_alive()
+        over = not self._thread.is_alive() and not self._waiting
         for name, step in list(self._open.items()):
             error = self.cache.folder(step) / ERROR
             if self.cache.done(step):
@@ -80,31 +93,26 @@ class Trainings:
             del self._open[name]
             yield name, reason
 
-    def _run(self, steps: list[Step]) -> None:
+    def _run(self) -> None:
         try:
-            _tune([self._work(step) for step in steps], self._stopped)
+            _tune(self._waiting, self._stopped)
         except BaseException as error:
             self._crash = f"Ray Tune: {error}".splitlines()[0]
-
-    def _work(self, step: Step) -> Work:
-        folder, before = str(self.cache.folder(step)), self.cache.folders_of_needs(step)
-        return Work(step, folder, before, self.workers[step.name])
+            self._waiting.clear()
 
 
-def _tune(work: list[Work], stopped: threading.Event) -> None:
+def _tune(waiting: deque[Work], stopped: threading.Event) -> None:
     import ray
     from ray import tune
 
     # What goes wrong stands in the steps' folders; Tune would print it with its own way there.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    trial = tune.with_parameters(_trial, work=work)
-    bundles = [one.workers.resources if one.workers.count == 1 else WATCHING for one in work]
+    kinds = {work.workers for work in list(waiting)}
     with tempfile.TemporaryDirectory() as nobody_resumes_it:
         tune.Tuner(
-            tune.with_resources(trial, lambda config: tune.PlacementGroupFactory([bundles[config["index"]]])),
-            param_space={"index": tune.grid_search(list(range(len(work))))},
+            tune.with_resources(_trial, lambda config: tune.PlacementGroupFactory([config["work"].bundle])),
             tune_config=tune.TuneConfig(
-                max_concurrent_trials=concurrent_trials(ray.cluster_resources(), {one.workers for one in work}),
+                search_alg=_feed(waiting, concurrent_trials(ray.cluster_resources(), kinds)),
                 reuse_actors=True,
             ),
             run_config=tune.RunConfig(
@@ -112,9 +120,32 @@ def _tune(work: list[Work], stopped: threading.Event) -> None:
                 storage_path=nobody_resumes_it,
                 verbose=0,
                 callbacks=[_silent(), _until(stopped)],
-                failure_config=tune.FailureConfig(max_failures=max(one.workers.max_failures for one in work)),
+                failure_config=tune.FailureConfig(max_failures=max(workers.max_failures for workers in kinds)),
             ),
         ).fit()
+
+
+def _feed(waiting: deque[Work], at_once: int) -> Any:
+    """Hands Tune what waits, also what comes to wait while it runs.
+
+    To Tune the search is over whenever nothing waits, and then it keeps no process for later: it would hold a GPU that
+    the prediction may need from which a search learns what to train next.
+    """
+    from ray.tune.search import ConcurrencyLimiter, Searcher
+    from ray.tune.search.search_generator import SearchGenerator
+
+    class Next(Searcher):
+        def suggest(self, trial_id: str) -> dict[str, Any] | None:
+            return {"work": waiting.popleft()} if waiting else None
+
+        def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+            pass
+
+    class Feed(SearchGenerator):
+        def is_finished(self) -> bool:
+            return not waiting
+
+    return Feed(ConcurrencyLimiter(Next(), at_once))
 
 
 def _silent() -> Any:
@@ -152,10 +183,11 @@ def _fit(cluster: dict[str, float], workers: Workers) -> int:
     return int(min(cluster.get(name, 0) // (amount * workers.count) for name, amount in workers.resources.items()))
 
 
-def _trial(config: dict[str, Any], work: list[Work]) -> None:
-    step, folder, before, workers = work[config["index"]]
+def _trial(config: dict[str, Any]) -> None:
+    work: Work = config["work"]
+    folder = Path(work.folder)
     try:
-        train_step(step.work, Path(folder), workers, [Path(one) for one in before])
+        train_step(work.step.work, folder, work.workers, [Path(one) for one in work.before])
     except Exception as error:
-        (Path(folder) / TRACEBACK).write_text(traceback.format_exc())
-        (Path(folder) / ERROR).write_text(reason_of(error) + "\n")
+        (folder / TRACEBACK).write_text(traceback.format_exc())
+        (folder / ERROR).write_text(reason_of(error) + "\n")

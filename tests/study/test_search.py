@@ -84,6 +84,7 @@ def test_optuna_goes_on_after_a_failed_trial() -> None:
             "cannot change train.batch_size in the middle",
         ),
         ({"space": {"x": [1, 2]}, "method": "halving", "rungs": 1}, "halving needs at least 2 trials and rungs"),
+        ({"space": {"x": [1, 2]}, "method": "asha", "keep": 1}, "asha needs at least 2 trials and rungs"),
         ({"space": {"x": [1]}, "method": "population", "goal": {"AP": "max", "x": "min"}}, "looks at one metric"),
         ({"space": {"x": 3}}, "x should be a list of values or {low, high}, not 3"),
     ],

@@ -1,7 +1,7 @@
 """Successive halving: all trials train for a while, the best of them for longer, the best of those to the end.
 
-Each rung waits for all its trials before it chooses. ASHA does not wait, and so its choice depends on which trial
-happens to come first; here the same search stops the same trials, on any cluster and after any interruption.
+Each rung waits for all its trials before it chooses. ASHA (`asha.py`) does not wait, and so its choice depends on which
+trial happens to come first; here the same search stops the same trials, on any cluster and after any interruption.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ class HalvingSearcher(Searcher):
 
     def __init__(self, values: Iterable[Values], metric: str, goal: str, *, rungs: int, keep: int) -> None:
         self._metric, self._goal, self._keep = metric, goal, keep
-        self._shares = [float(keep) ** (rung + 1 - rungs) for rung in range(rungs)]
+        self._shares = shares_of_rungs(rungs, keep)
         self._first = [Trial(one, until=self._shares[0]) for one in values]
 
     def next(self, told: Sequence[Told]) -> list[Trial]:
@@ -27,3 +27,8 @@ class HalvingSearcher(Searcher):
         start = next(i for i, (trial, _) in enumerate(told) if trial.until == self._shares[rung])
         best = ranking(told[start:], self._metric, self._goal)[: max(1, (len(told) - start) // self._keep)]
         return [replace(told[start + i][0], until=self._shares[rung + 1], after=start + i) for i in sorted(best)]
+
+
+def shares_of_rungs(rungs: int, keep: int) -> list[float]:
+    """How much of the whole training a trial has behind it at the end of each rung."""
+    return [float(keep) ** (rung + 1 - rungs) for rung in range(rungs)]

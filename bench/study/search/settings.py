@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bench.study.search.asha import AshaSearcher
 from bench.study.search.halving import HalvingSearcher
 from bench.study.search.listed import ListedSearcher
 from bench.study.search.population import FIXED, PopulationSearcher
@@ -22,15 +23,15 @@ class Search:
 
     row: str
     space: dict[str, Any]
-    method: Literal["grid", "random", "optuna", "halving", "population"] = "grid"
+    method: Literal["grid", "random", "optuna", "halving", "asha", "population"] = "grid"
     trials: Count = 20
-    """A grid has as many as it has; of halving those that start, of a population its members."""
+    """A grid has as many as it has; of halving and asha those that start, of a population its members."""
     at_once: Count = 4
-    """How many optuna proposes before it hears of their results; the proposals depend on it."""
+    """How many optuna proposes before it hears of their results; of asha, how many are under way. Both depend on it."""
     rungs: Count = 3
-    """How often halving and population look, the end of the training included."""
+    """How often halving, asha and population look, the end of the training included."""
     keep: Count = 3
-    """Halving lets one in so many go on."""
+    """Halving and asha let one in so many go on."""
     seed: Whole = 0
     goal: dict[str, Goal] = field(default_factory=lambda: {"AP": "max"})
     """What is looked for; several, which only optuna can, are a search for the best compromises."""
@@ -45,7 +46,7 @@ class Search:
             _refuse(space, lambda key: isinstance(space[key], Range), "a grid needs a list of values for {}")
         if self.method == "population":
             _refuse(space, _is_fixed, "a population cannot change {} in the middle of a training")
-        if self.method in ("halving", "population"):
+        if self.method in ("halving", "asha", "population"):
             self._check_rungs()
 
     def _check_rungs(self) -> None:
@@ -63,6 +64,8 @@ class Search:
         drawn = draws(space, self.trials, self.seed)
         if self.method == "halving":
             return HalvingSearcher(drawn, metric, goal, rungs=self.rungs, keep=self.keep)
+        if self.method == "asha":
+            return AshaSearcher(drawn, metric, goal, rungs=self.rungs, keep=self.keep, at_once=self.at_once)
         if self.method == "population":
             return PopulationSearcher(space, drawn, metric, goal, rungs=self.rungs, seed=self.seed)
         return ListedSearcher(drawn)

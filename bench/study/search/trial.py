@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 Values = dict[str, Any]
@@ -24,12 +25,18 @@ class Trial:
         return self.name or label(self.values)
 
 
+UNDER_WAY: Mapping[str, float] = MappingProxyType({})
+"""What a trial has come to that has not ended; only searchers that do not wait are told of such."""
+
 Told = tuple[Trial, Mapping[str, float] | None]
 """A trial and what it came to: None where it failed."""
 
 
 class Searcher:
     """Proposes trials until it has none left. The same results bring the same proposals: a search can be resumed."""
+
+    waits = True
+    """Until all that it proposed has ended; one that does not is asked again after each trial that ends."""
 
     def next(self, told: Sequence[Told]) -> list[Trial]:
         """What to try after all that was proposed so far."""
