@@ -1,9 +1,7 @@
 """Runs a study: prepares its data, does what is missing, judges, and keeps the record, also when interrupted."""
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.errors import Interrupted, StepFailed
 from bench.study.cache import StepCache
@@ -19,7 +17,6 @@ from bench.study.resources import Spread
 from bench.study.spec import Study
 from bench.study.state import CellState
 from bench.track.tracker import Tracker
-from bench.train.ray_session import Session
 
 TIDY_UP = "finished rows are kept; the same command goes on from there"
 
@@ -55,15 +52,11 @@ def run_study(
     """Does what is missing of a study and leaves its record; KeyboardInterrupt leaves it well, too."""
     cache = StepCache(storage, Remote(remote) if remote else None)
     splits: dict[str, Splits] = {}
-    with (
-        Tracker(tracking, cache.root) as tracker,
-        Recorder(tracker, study, cache, splits) as recorder,
-        Cluster(address) as cluster,
-    ):
+    with Tracker(tracking, cache.root) as tracker, Recorder(tracker, study, cache, splits) as recorder:
         execution = Execution(Planning(study, cache.root, splits).next, cache, spread, recorder)
         try:
             if execution.missing:
-                _execute(execution, study, cluster)
+                _execute(execution, study, address)
         finally:
             note_users(cache.root, f"{study.name} ({study.profile})", execution.plan)
         recorder.tell(execution.ended)
@@ -72,31 +65,13 @@ def run_study(
     return Finished(study, tuple(state for _, state in execution.ended))
 
 
-class Cluster:
-    """Joined or started when there is first something to do on it, left at the end."""
+def _execute(execution: Execution, study: Study, address: str | None) -> None:
+    from bench.train.ray_session import ray_session
 
-    def __init__(self, address: str | None) -> None:
-        self._address, self._left = address, ExitStack()
-        self._session: Session | None = None
-
-    def __enter__(self) -> "Cluster":
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._left.close()
-
-    def session(self) -> Session:
-        from bench.train.ray_session import ray_session
-
-        if self._session is None:
-            self._session = self._left.enter_context(ray_session(self._address))
-        return self._session
-
-
-def _execute(execution: Execution, study: Study, cluster: Cluster) -> None:
     live = LiveTable(f"{study.name}: {study.title}", execution.states.values())
     try:
-        execution.run(live, cluster.session())
+        with ray_session(address) as session:
+            execution.run(live, session)
     except KeyboardInterrupt:
         execution.interrupt("stopped by the user")
         raise Interrupted(TIDY_UP) from None
