@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 import torch
-from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision.ops import DeformConv2d
 
 from bench.config.digest import digest
@@ -79,14 +79,14 @@ def _teraflops(backbone_config: BackboneConfig, neck_config: NeckConfig, height:
     with torch.device("meta"):
         backbone = backbone_config.build().eval()
         neck = neck_config.build(backbone.channels, backbone.strides).eval()
-    counts = []
+    unknown_to_torch = []
 
     def count(layer: Any, inputs: Any, output: torch.Tensor) -> None:
-        counts.append(2 * output.numel() * layer.weight[0].numel())
+        unknown_to_torch.append(2 * output.numel() * layer.weight[0].numel())
 
     for module in (*backbone.modules(), *neck.modules()):
-        if isinstance(module, nn.Conv2d | nn.Linear | DeformConv2d):
+        if isinstance(module, DeformConv2d):
             module.register_forward_hook(count)
-    with torch.no_grad():
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
         neck(backbone(torch.empty(1, 3, height, width, device="meta")))
-    return sum(counts) / 1e12
+    return (counter.get_total_flops() + sum(unknown_to_torch)) / 1e12

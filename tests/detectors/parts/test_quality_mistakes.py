@@ -84,7 +84,7 @@ MISTAKES: dict[str, list[tuple[str, str]]] = {
         ("image, labels.flatten()).view_as", "image, labels.flatten() * 0).view_as"),
         ("torch.where(assignment.positive.flatten(), error, 0)", "torch.where(valid.flatten(), error, 0)"),
         ("assignment.iou.flatten()).abs()", "assignment.iou.flatten()).square()"),
-        ("self.config.count * len(boxes)", "self.config.count"),
+        ("self.config.count * mean_images(len(boxes))", "self.config.count"),
         ("mean_over_ranks(assignment.positive.sum())", "mean_over_ranks(valid.sum())"),
         ("iou.clamp(0, 1)", "iou"),
         ("draw.masked_fill(~assignment.positive, -1)", "draw"),
