@@ -21,15 +21,22 @@ class FrozenNorm(FrozenBatchNorm2d):
 
 
 def normed(conv: nn.Module, norm: nn.Module, features: Tensor) -> Tensor:
-    """`norm(conv(features))`. A frozen norm scales the few weights instead of the large maps."""
-    if type(conv) is not nn.Conv2d or not isinstance(norm, FrozenNorm):
+    """`norm(conv(features))`. A frozen norm scales the weights instead of the maps where those are fewer."""
+    if type(conv) is not nn.Conv2d or conv.bias is not None or not isinstance(norm, FrozenNorm):
         result: Tensor = norm(conv(features))
         return result
+    # Of one image: its result must not depend on how many others there are.
+    places = features.shape[2] * features.shape[3] // (conv.stride[0] * conv.stride[1])
+    if conv.weight[0].numel() > places:
+        return norm(_convolve(conv, features, conv.weight, None))
     scale, shift = (column.to(conv.weight.dtype) for column in norm.scale_and_shift())
-    weight = conv.weight * scale.view(-1, 1, 1, 1)
+    return _convolve(conv, features, conv.weight * scale.view(-1, 1, 1, 1), shift)
+
+
+def _convolve(conv: nn.Conv2d, features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if _plain3x3(conv):
-        return conv3x3([features], weight, shift)[0]
-    return functional.conv2d(features, weight, shift, conv.stride, conv.padding, conv.dilation, conv.groups)
+        return conv3x3([features], weight, bias)[0]
+    return functional.conv2d(features, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
 
 
 def _plain3x3(conv: nn.Conv2d) -> bool:

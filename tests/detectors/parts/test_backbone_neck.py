@@ -185,13 +185,17 @@ CONVOLUTIONS = {
     "strides": nn.Conv2d(6, 8, 7, stride=2, padding=3, bias=False),
     "groups": nn.Conv2d(6, 8, 3, padding=1, groups=2, bias=False),
     "gaps": nn.Conv2d(6, 8, 3, padding=2, dilation=2, bias=False),
-    "another kind": OwnConvolution(6, 8, 3, bias=False),
+    "biased": nn.Conv2d(6, 8, 3, padding=1),
+    "another kind": OwnConvolution(6, 8, 3, padding=1, bias=False),
 }
 
 
+@pytest.mark.parametrize("size", [(33, 40), (3, 2)], ids=["large maps", "more weights than places"])
 @pytest.mark.parametrize("norm", [FrozenNorm, nn.BatchNorm2d])
 @pytest.mark.parametrize("conv", CONVOLUTIONS.values(), ids=list(CONVOLUTIONS))
-def test_a_convolution_takes_its_frozen_normalisation_along(conv: nn.Conv2d, norm: type[nn.Module]) -> None:
+def test_a_convolution_takes_its_frozen_normalisation_along(
+    conv: nn.Conv2d, norm: type[nn.Module], size: tuple[int, int]
+) -> None:
     """Maps and gradients are those of one after the other; what cannot be taken along is done one after the other."""
     torch.manual_seed(0)
     channels = conv.in_channels
@@ -199,7 +203,7 @@ def test_a_convolution_takes_its_frozen_normalisation_along(conv: nn.Conv2d, nor
     state = {name: torch.rand_like(value) + 0.5 for name, value in after.state_dict().items() if value.ndim}
     after.load_state_dict(state, strict=False)
     conv, after = copy.deepcopy(conv).to(dtype), after.eval().to(dtype)
-    maps = torch.randn(2, channels, 33, 40, dtype=dtype, requires_grad=True)
+    maps = torch.randn(2, channels, *size, dtype=dtype, requires_grad=True)
     wanted, found = after(conv(maps)), normed(conv, after, maps)
     gradient = torch.randn_like(wanted)
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5 if dtype == torch.float32 else 1e-12)
