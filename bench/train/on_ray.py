@@ -5,7 +5,8 @@ Where the number of workers may change, it does so at a checkpoint, too: each wo
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,6 @@ def run(
 ) -> tuple[Outcome, State]:
     """Blocks until the training is done; the same storage and name again go on from there, or give what was done."""
     set_defaults()
-    os.environ[WAIT] = "20" if workers.elastic else "300"
     trainer = TorchTrainer(
         _work,
         train_loop_config={"prepare": prepare, "hooks": hooks, "threads": workers.threads},
@@ -80,7 +80,8 @@ def run(
         ),
     )
     try:
-        result = trainer.fit()
+        with _patience(workers):
+            result = trainer.fit()
     except TrainingFailedError as error:
         raise _plain(error) from error
     if isinstance(result.return_value, Exception):
@@ -90,6 +91,18 @@ def run(
     if state is None:
         raise StepFailed(f"the last checkpoint in {result.path} cannot be read: delete that folder and run again")
     return result.return_value, state
+
+
+@contextmanager
+def _patience(workers: Workers) -> Iterator[None]:
+    """How long workers wait for room, if the user has not said it; this process may train on others afterwards."""
+    said = os.environ.get(WAIT)
+    os.environ[WAIT] = said or ("20" if workers.elastic else "300")
+    try:
+        yield
+    finally:
+        if said is None:
+            del os.environ[WAIT]
 
 
 class RayCheckpoints:

@@ -14,7 +14,7 @@ class Workers:
 
     count: Count = 1
     least: Count | None = None
-    """It starts with no more than these, and goes on with them while others are away; None: with all or not at all."""
+    """With so few it may start, and go on while others are away; None: with all or not at all."""
     cpus: Positive = 1.0
     gpus: NonNegative = 0.0
     """Of each worker; a fraction lets workers share a GPU."""
