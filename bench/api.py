@@ -65,7 +65,6 @@ def run(
     from bench.study.run import run_study
     from bench.study.spec import load_study
     from bench.study.study_file import Resources
-    from bench.track.tracker import ServerAway
 
     storage = Path(storage)
     found = load_study(find_study(str(study)), profile=profile, rows=rows, seeds=seeds, overrides=_settings(settings))
@@ -73,20 +72,9 @@ def run(
         return RunResult(what_would_run(found, storage))
     spread = Spread(Resources(workers=workers, least_workers=least_workers, gpus_per_worker=gpus_per_worker))
     finished = run_study(found, storage=storage, tracking=tracking, spread=spread, address=address, remote=remote)
-    try:
-        text, page = _publish(found.name, profile, storage.resolve(), tracking)
-    except ServerAway as away:
-        return RunResult("\n".join([*_ends(finished), f"no leaderboard: {away}"]), finished)
-    return RunResult("\n".join([text, *_spread_note(found, workers), f"page: {page}"]), finished, page)
-
-
-def _ends(finished: "Finished") -> list[str]:
-    """How each row and seed ended, where no leaderboard can say it."""
-    return [f"{state.title}: {state.reason or state.status + _score(state.metrics)}" for state in finished.states]
-
-
-def _score(metrics: Mapping[str, float]) -> str:
-    return f", AP {100 * metrics['AP']:.1f}" if "AP" in metrics else ""
+    page = finished.shown.page
+    lines = [finished.shown.text, *_spread_note(found, workers), *([f"page: {page}"] if page else [])]
+    return RunResult("\n".join(lines), finished, page)
 
 
 def _spread_note(study: "Study", asked: int | None) -> list[str]:
@@ -98,21 +86,6 @@ def _spread_note(study: "Study", asked: int | None) -> list[str]:
         f"Trained by {most} workers: steps equal those of one worker but for rounding (weights after 3 steps within "
         "1e-4 one-stage, 5e-3 two-stage); whole trainings differ as two seeds do."
     ]
-
-
-def _publish(study: str, profile: str, root: Path, tracking: str | None) -> tuple[str, Path]:
-    """The study's leaderboard as text and as a page, which the record keeps, too."""
-    from bench.board.load import load_board
-    from bench.board.page import write_page
-    from bench.board.render import render
-    from bench.track.names import key_of
-    from bench.track.tracker import Tracker
-
-    with Tracker(tracking, root) as tracker:
-        board = load_board(tracker, [study], profile)
-        page = write_page(board, root / "boards" / f"{study}.html")
-        tracker.artifact(key_of("study", study, profile), page)
-        return render(board), page
 
 
 def prepare(

@@ -10,7 +10,7 @@ import pkgutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Gt, Interval
@@ -76,6 +76,12 @@ def _modules(package_name: str) -> Iterator[tuple[str, str]]:
     for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda found: found.name):
         yield module.name, f"{package_name}.{module.name}"
     role = package_name.rpartition(".")[2]
-    for entry in entry_points(group=ENTRY_POINTS):
+    for entry in _entries():
         if entry.name.split(".")[0] == role:
             yield entry.value.rpartition(".")[2], entry.value
+
+
+@cache
+def _entries() -> EntryPoints:
+    """Asked once: the metadata of all packages are read for it."""
+    return entry_points(group=ENTRY_POINTS)

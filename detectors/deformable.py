@@ -1,12 +1,11 @@
 """A 3 x 3 convolution that samples where it likes: deformable convolution, version 1, and with modulation version 2."""
 
 from torch import Tensor, nn
-from torchvision.ops import DeformConv2d
 
 TAPS = 9
 
 
-class DeformableConv(DeformConv2d):
+class DeformableConv(nn.Conv2d):
     """Offsets are predicted from the features, and are zero at first: it starts as a regular convolution.
 
     With modulation each tap also has a factor in (0, 1). All are 1/2 at first, as published, so that it starts at half
@@ -23,10 +22,12 @@ class DeformableConv(DeformConv2d):
         nn.init.zeros_(self.offset.get_parameter("bias"))
 
     def forward(self, features: Tensor) -> Tensor:
+        from torchvision.ops import deform_conv2d
+
         predicted = self.offset(features).to(features.dtype)
         mask = predicted[:, 2 * TAPS :].sigmoid() if self.modulated else None
-        answer: Tensor = super().forward(features, predicted[:, : 2 * TAPS], mask)
-        return answer
+        offset = predicted[:, : 2 * TAPS]
+        return deform_conv2d(features, offset, self.weight, self.bias, self.stride, self.padding, mask=mask)
 
 
 def deform(stage: nn.Module, modulated: bool = False) -> None:

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.transforms.v2 import functional as colours
 
 from bench.data import sample as samples
 from bench.data.input import InputConfig
@@ -49,6 +48,8 @@ def augment(sample: Sample, config: InputConfig, chance: np.random.Generator) ->
 
 def distort_colours(sample: Sample, chance: np.random.Generator) -> Sample:
     """Brightness, contrast, saturation and hue, each with probability one half; contrast first or last."""
+    from torchvision.transforms.v2 import functional as colours
+
     early_contrast = chance.random() < 0.5
     steps = [(colours.adjust_brightness, 0.875, 1.125)]
     steps += [(colours.adjust_saturation, 0.5, 1.5), (colours.adjust_hue, -0.05, 0.05)]

@@ -7,7 +7,6 @@ import pyarrow as pa
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.io import ImageReadMode, decode_image, decode_jpeg
 
 from bench.errors import UserError
 
@@ -36,6 +35,8 @@ def upright(pixels: Tensor, orientation: int) -> Tensor:
 
 
 def _decode(encoded: Tensor, view: memoryview) -> Tensor:
+    from torchvision.io import ImageReadMode, decode_image, decode_jpeg
+
     start = bytes(view[:4])
     if start.startswith(b"\xff\xd8"):
         return decode_jpeg(encoded, mode=ImageReadMode.RGB)

@@ -19,7 +19,7 @@ def dry_run(study: Study, storage: Path) -> str:
         what = f"the data are not prepared yet: all steps of {len(study.seeds)} x ({rows}) would run"
         return "\n".join([what, *_skipped(study), _whole_cost(study)])
     cache = StepCache(storage)
-    first = study.searching.next({}) if study.searching else ()
+    first = study.searching().next({}) if study.searching else ()
     plan = cells(replace(study, rows=study.rows + first), prepared_data(study, cache.root))
     lines = [f"{study.name} ({study.profile}): {study.title}"]
     lines += [_line(cell, cache) for cell in plan]

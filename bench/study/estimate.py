@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision.ops import DeformConv2d
 
 from bench.config.digest import digest
 from bench.data.formats import synthetic
 from bench.data.input import InputConfig
 from bench.study.spec import Recipe, Row, Study
 from bench.train.job import that_trains
+from detectors.deformable import DeformableConv
 from detectors.parts.backbone import BackboneConfig
 from detectors.parts.neck import NeckConfig
 
@@ -85,7 +85,7 @@ def _teraflops(backbone_config: BackboneConfig, neck_config: NeckConfig, height:
         unknown_to_torch.append(2 * output.numel() * layer.weight[0].numel())
 
     for module in (*backbone.modules(), *neck.modules()):
-        if isinstance(module, DeformConv2d):
+        if isinstance(module, DeformableConv):
             module.register_forward_hook(count)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         neck(backbone(torch.empty(1, 3, height, width, device="meta")))

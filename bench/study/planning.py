@@ -16,12 +16,13 @@ class Planning:
     def __init__(self, study: Study, root: Path, splits: dict[str, Splits]) -> None:
         self._study, self._root, self._splits = study, root, splits
         self._unplanned = study.rows
+        self._searching = study.searching() if study.searching else None
 
     def next(self, ended: Mapping[str, tuple[Cell, CellState]]) -> list[Cell]:
         """What is to be done besides all that was planned before; nothing for now, or nothing any more."""
         rows, self._unplanned = self._unplanned, ()
-        if self._study.searching:
-            rows += self._study.searching.next(self._results(ended))
+        if self._searching:
+            rows += self._searching.next(self._results(ended))
         part = replace(self._study, rows=rows)
         self._splits |= prepared_data(part, self._root)
         return cells(part, self._splits)

@@ -1,22 +1,22 @@
 """Runs a study: prepares its data, does what is missing, judges, and keeps the record, also when interrupted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import Interrupted, StepFailed
 from bench.study.cache import StepCache
 from bench.study.execution import Execution
-from bench.study.graph import Splits
+from bench.study.graph import Cell, Splits
 from bench.study.inventory import note_users
 from bench.study.judge import as_record, verdicts
 from bench.study.live import LiveTable
 from bench.study.planning import Planning
-from bench.study.recorder import Recorder
 from bench.study.remote import Remote
 from bench.study.resources import Spread
+from bench.study.showing import Showing, Shown
 from bench.study.spec import Study
 from bench.study.state import CellState
-from bench.track.tracker import Tracker
 
 TIDY_UP = "finished rows are kept; the same command goes on from there"
 
@@ -27,6 +27,7 @@ class Finished:
 
     study: Study
     states: tuple[CellState, ...]
+    shown: Shown
 
     @property
     def failed(self) -> list[CellState]:
@@ -51,6 +52,18 @@ def run_study(
 ) -> Finished:
     """Does what is missing of a study and leaves its record; KeyboardInterrupt leaves it well, too."""
     cache = StepCache(storage, Remote(remote) if remote else None)
+    showing = Showing(study, cache.root, tracking)
+    if showing.record_is_as_it_was and (finished := _finished_before(study, cache, spread, showing)):
+        return finished
+    execution = _run(study, cache, tracking, spread, address)
+    states = tuple(state for _, state in execution.ended)
+    return Finished(study, states, showing.anew(execution.plan, states))
+
+
+def _run(study: Study, cache: StepCache, tracking: str | None, spread: Spread, address: str | None) -> Execution:
+    from bench.study.recorder import Recorder
+    from bench.track.tracker import Tracker
+
     splits: dict[str, Splits] = {}
     with Tracker(tracking, cache.root) as tracker, Recorder(tracker, study, cache, splits) as recorder:
         execution = Execution(Planning(study, cache.root, splits).next, cache, spread, recorder)
@@ -58,11 +71,33 @@ def run_study(
             if execution.missing:
                 _execute(execution, study, address)
         finally:
-            note_users(cache.root, f"{study.name} ({study.profile})", execution.plan)
+            _note_users(study, cache, execution)
         recorder.tell(execution.ended)
         judged = verdicts(study, execution.ended, cache)
         tracker.judge(study.name, study.profile, [as_record(verdict) for verdict in judged])
-    return Finished(study, tuple(state for _, state in execution.ended))
+    return execution
+
+
+class _Nobody:
+    """Listens to a run in which nothing happens."""
+
+    def open(self, plan: Sequence[Cell]) -> None: ...
+
+    def finished(self, cell: Cell, state: CellState) -> None: ...
+
+
+def _finished_before(study: Study, cache: StepCache, spread: Spread, showing: Showing) -> Finished | None:
+    """A study of which nothing is missing and everything is on record."""
+    execution = Execution(Planning(study, cache.root, {}).next, cache, spread, _Nobody())
+    shown = None if execution.missing else showing.again(execution.plan)
+    if shown is None:
+        return None
+    _note_users(study, cache, execution)
+    return Finished(study, tuple(state for _, state in execution.ended), shown)
+
+
+def _note_users(study: Study, cache: StepCache, execution: Execution) -> None:
+    note_users(cache.root, f"{study.name} ({study.profile})", execution.plan)
 
 
 def _execute(execution: Execution, study: Study, address: str | None) -> None:

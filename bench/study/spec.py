@@ -86,7 +86,8 @@ class Study:
     overrides: tuple[Setting, ...] = ()
     """what was set for all rows beside the file"""
     skipped: tuple[Skipped, ...] = ()
-    searching: "Searching | None" = None
+    searching: "Callable[[], Searching] | None" = None
+    """begins its search"""
 
 
 class Searching:
@@ -166,11 +167,11 @@ class _RowMaker:
     profile: Profile
     overrides: tuple[Setting, ...]
 
-    def searching(self, names: Sequence[str]) -> Searching | None:
+    def searching(self, names: Sequence[str]) -> Callable[[], Searching] | None:
         search = self.content.search
         if search is None or search.row not in names or isinstance(self.row(search.row), Skipped):
             return None
-        return Searching(search, partial(self._trial, search.row))
+        return partial(Searching, search, partial(self._trial, search.row))
 
     def _trial(self, name: str, trial: Trial, after: Row | None) -> Row:
         where = self.document.where(("search", "space"))

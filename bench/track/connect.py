@@ -4,7 +4,6 @@ import fcntl
 import logging
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
 
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
@@ -15,6 +14,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException, RestException
 
 from bench.errors import UserError
+from bench.track.address import is_server, without_password
 
 _PASSING = {
     "INTERNAL_ERROR",
@@ -31,20 +31,6 @@ class Away(Exception):
 
 class Refused(Exception):
     """The server answered, and will answer the same to the same request."""
-
-
-def database_uri(root: Path) -> str:
-    return f"sqlite:///{(root / 'mlflow.db').resolve()}"
-
-
-def with_driver(uri: str) -> str:
-    """PostgreSQL through the driver that the extra `postgres` installs, whatever SQLAlchemy would choose."""
-    scheme, _, rest = uri.partition("://")
-    return f"postgresql+psycopg2://{rest}" if scheme in ("postgres", "postgresql") else uri
-
-
-def is_server(uri: str) -> bool:
-    return uri.startswith(("http://", "https://"))
 
 
 def connect(uri: str, root: Path) -> MlflowClient:
@@ -95,8 +81,3 @@ def why(error: Exception, client: MlflowClient) -> Away | Refused:
 def wants_login(error: Exception) -> bool:
     """Whether a server refused a request for want of a name and password, or of the right ones."""
     return isinstance(error, MlflowException) and "error code 401" in str(error)
-
-
-def without_password(uri: str) -> str:
-    parts = urlsplit(uri)
-    return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri

@@ -13,7 +13,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bench.errors import StepFailed, UserError
-from bench.track.connect import connect, database_uri, with_driver
+from bench.track.address import database_uri, with_driver
+from bench.track.connect import connect
 from bench.track.reading import studies
 from bench.track.view import ADDRESS
 

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from bench.errors import UserError
 from bench.track import reading
-from bench.track.connect import Away, connect, database_uri, is_server, wants_login, why, with_driver, without_password
+from bench.track.address import database_uri, is_server, with_driver, without_password
+from bench.track.connect import Away, connect, wants_login, why
 from bench.track.delivery import Delivery
 from bench.track.names import key_of
 from bench.track.record import STATUSES, DataSet, Published, RunRecord, Status, StudyRecord

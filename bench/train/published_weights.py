@@ -11,10 +11,10 @@ from functools import cache
 from http.client import HTTPException
 from math import isclose
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torchvision.models import WeightsEnum, get_weight
 
 import detectors
 from bench.errors import UserError
@@ -22,6 +22,9 @@ from bench.train.checkpoint import UNREADABLE
 from detectors import zoo
 from detectors.families import DetectorConfig
 from detectors.parts.backbone import BackboneConfig
+
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
 
 SETTING = "train.weights"
 TIMM = "timm/"
@@ -76,12 +79,12 @@ def coco_weights(detector: DetectorConfig) -> str:
 
 def file_of(name: str) -> str:
     """What identifies published weights: torchvision's file name, which holds its hash, or timm's name with its tag."""
-    return name if name.startswith(TIMM) else Path(get_weight(name).url).name
+    return name if name.startswith(TIMM) else Path(_of_torchvision(name).url).name
 
 
 def categories(name: str) -> list[str]:
     """The names of the labels of torchvision's weights; the first is background in those of detectors."""
-    return list(get_weight(name).meta["categories"])
+    return list(_of_torchvision(name).meta["categories"])
 
 
 def normalisation(name: str) -> tuple[Colours, Colours]:
@@ -91,7 +94,7 @@ def normalisation(name: str) -> tuple[Colours, Colours]:
 
         pixels = get_pretrained_cfg(name.removeprefix(TIMM))
     else:
-        pixels = get_weight(name).transforms()
+        pixels = _of_torchvision(name).transforms()
     return tuple(pixels.mean), tuple(pixels.std)
 
 
@@ -106,10 +109,16 @@ def other_pixels(detector: DetectorConfig, name: str, mean: Sequence[float], std
 
 def fetch(name: str) -> dict[str, Tensor]:
     """The state dict of published weights, from the local cache or else from the network."""
-    return from_timm(name.removeprefix(TIMM)) if name.startswith(TIMM) else from_torchvision(get_weight(name))
+    return from_timm(name.removeprefix(TIMM)) if name.startswith(TIMM) else from_torchvision(_of_torchvision(name))
 
 
-def from_torchvision(weights: WeightsEnum) -> dict[str, Tensor]:
+def _of_torchvision(name: str) -> "WeightsEnum":
+    from torchvision.models import get_weight
+
+    return get_weight(name)
+
+
+def from_torchvision(weights: "WeightsEnum") -> dict[str, Tensor]:
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     file = folder / Path(weights.url).name
     try:

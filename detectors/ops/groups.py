@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torchvision.ops import nms
 
 GPU_CALL = 16384
 """Boxes a call of NMS on a GPU: its memory grows with their square."""
@@ -57,6 +56,8 @@ def grouped_nms(
 
 def _apart_nms(boxes: Tensor, scores: Tensor, groups: Tensor, iou_threshold: float) -> Tensor:
     """One call for all groups, kept apart by offsets in float64."""
+    from torchvision.ops import nms
+
     apart = boxes.double()
     apart = apart + (groups * (apart.max() - apart.min() + 1))[:, None]
     return nms(apart, scores.double(), iou_threshold)
@@ -75,6 +76,8 @@ def _chunks(counts: Sequence[int], limit: int) -> list[int]:
 
 def _survivors(boxes: Tensor, sizes: Tensor, iou_threshold: float) -> Tensor:
     """[N] bool of boxes that lie by group and by falling score: a call for each large group, tables of small ones."""
+    from torchvision.ops import nms
+
     left = torch.ones(len(boxes), dtype=torch.bool)
     starts = sizes.cumsum(0) - sizes
     large = (sizes > SMALL).nonzero().squeeze(1)

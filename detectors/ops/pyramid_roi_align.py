@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchvision.ops import roi_align
 
 Pooled = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(boxes [N, 4] in pixels, image of each [N], level of each [N]) -> [N, C, resolution, resolution]."""
@@ -31,6 +30,8 @@ def _from_canvas(
     Without `aligned`, a box narrower than a cell is read as one cell wide. Where it then leaves the map at the right or
     bottom, torchvision reads zeros, and this the edge.
     """
+    from torchvision.ops import roi_align
+
     canvas, corners = _canvas(levels)
     shapes = [(level.shape[-2], level.shape[-1]) for level in levels]
     corner = _on([[x, y] * 2 for x, y in corners], canvas.device)

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 
 from bench import api
 from bench.track import server
-from bench.track.connect import database_uri
+from bench.track.address import database_uri
 from bench.track.tracker import Tracker
 from tests.study.test_run import STUDY, folders, progressed, results, start, wait_for
 

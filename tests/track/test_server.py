@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 
 from bench.errors import StepFailed, UserError
 from bench.track import server
-from bench.track.connect import database_uri
+from bench.track.address import database_uri
 from bench.track.tracker import Tracker
 from bench.track.view import ADDRESS
 

@@ -1,15 +1,32 @@
 """Batch normalisation that never changes: a factor and a summand a channel, which a convolution can take along."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.ops import FrozenBatchNorm2d
 
 from detectors.ops.conv3x3 import conv3x3
 
 
-class FrozenNorm(FrozenBatchNorm2d):
+class FrozenNorm(nn.Module):
     """Torchvision's takes two passes, and turns half precision into single on the way."""
+
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        for name, value in (("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)):
+            self.register_buffer(name, torch.full((channels,), value))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        """Of a normalisation that was trained, which counts its batches, too."""
+        state_dict.pop(f"{prefix}num_batches_tracked", None)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def forward(self, features: Tensor) -> Tensor:
         scale, shift = (column.to(features.dtype).view(1, -1, 1, 1) for column in self.scale_and_shift())

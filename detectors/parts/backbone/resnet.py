@@ -5,45 +5,24 @@ from typing import Annotated, Literal
 
 from annotated_types import Interval
 from torch import Tensor, nn
-from torchvision.models import resnet
+from torch.nn import functional
 
 from detectors.config import NonNegative
 from detectors.deformable import deform
 from detectors.parts.backbone import Backbone, BackboneConfig, Norm, norm_layer
 from detectors.parts.backbone.frozen_norm import normed
 
-
-class BasicBlock(resnet.BasicBlock):
-    def forward(self, x: Tensor) -> Tensor:
-        out = self.relu(normed(self.conv1, self.bn1, x))
-        return self.relu(normed(self.conv2, self.bn2, out).add_(_shortcut(self.downsample, x)))
-
-
-class Bottleneck(resnet.Bottleneck):
-    def forward(self, x: Tensor) -> Tensor:
-        out = self.relu(normed(self.conv1, self.bn1, x))
-        out = self.relu(normed(self.conv2, self.bn2, out))
-        return self.relu(normed(self.conv3, self.bn3, out).add_(_shortcut(self.downsample, x)))
-
-
-def _shortcut(downsample: nn.Module | None, x: Tensor) -> Tensor:
-    if downsample is None:
-        return x
-    conv, norm = downsample.children()
-    return normed(conv, norm, x)
-
-
-LAYOUTS: dict[str, tuple[type[BasicBlock | Bottleneck], list[int], int, int]] = {
-    "resnet18": (BasicBlock, [2, 2, 2, 2], 1, 64),
-    "resnet34": (BasicBlock, [3, 4, 6, 3], 1, 64),
-    "resnet50": (Bottleneck, [3, 4, 6, 3], 1, 64),
-    "resnet101": (Bottleneck, [3, 4, 23, 3], 1, 64),
-    "resnet152": (Bottleneck, [3, 8, 36, 3], 1, 64),
-    "resnext50_32x4d": (Bottleneck, [3, 4, 6, 3], 32, 4),
-    "resnext101_32x4d": (Bottleneck, [3, 4, 23, 3], 32, 4),
-    "resnext101_64x4d": (Bottleneck, [3, 4, 23, 3], 64, 4),
-    "resnext101_32x8d": (Bottleneck, [3, 4, 23, 3], 32, 8),
-    "resnext152_32x8d": (Bottleneck, [3, 8, 36, 3], 32, 8),
+LAYOUTS: dict[str, tuple[str, list[int], int, int]] = {
+    "resnet18": ("BasicBlock", [2, 2, 2, 2], 1, 64),
+    "resnet34": ("BasicBlock", [3, 4, 6, 3], 1, 64),
+    "resnet50": ("Bottleneck", [3, 4, 6, 3], 1, 64),
+    "resnet101": ("Bottleneck", [3, 4, 23, 3], 1, 64),
+    "resnet152": ("Bottleneck", [3, 8, 36, 3], 1, 64),
+    "resnext50_32x4d": ("Bottleneck", [3, 4, 6, 3], 32, 4),
+    "resnext101_32x4d": ("Bottleneck", [3, 4, 23, 3], 32, 4),
+    "resnext101_64x4d": ("Bottleneck", [3, 4, 23, 3], 64, 4),
+    "resnext101_32x8d": ("Bottleneck", [3, 4, 23, 3], 32, 8),
+    "resnext152_32x8d": ("Bottleneck", [3, 8, 36, 3], 32, 8),
 }
 """block, blocks a stage, groups, width a group"""
 
@@ -97,8 +76,11 @@ class ResNet(Backbone):
     strides = (4, 8, 16, 32)
 
     def __init__(self, config: Config) -> None:
+        from torchvision.models import resnet
+
         super().__init__()
-        block, blocks, groups, width = LAYOUTS[config.layout]
+        name, blocks, groups, width = LAYOUTS[config.layout]
+        block = getattr(resnet, name)
         norm = norm_layer(config.norm, config.norm_eps)
         net = resnet.ResNet(block, blocks, groups=groups, width_per_group=width, num_classes=1, norm_layer=norm)
         self.conv1, self.bn1, self.relu, self.maxpool = net.conv1, net.bn1, net.relu, net.maxpool
@@ -113,6 +95,20 @@ class ResNet(Backbone):
         features = self.maxpool(self.relu(normed(self.conv1, self.bn1, images)))
         levels = []
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
-            features = stage(features)
+            for block in stage.children():
+                features = _residual(block, features)
             levels.append(features)
         return levels
+
+
+def _residual(block: nn.Module, x: Tensor) -> Tensor:
+    """A block of torchvision's, its frozen normalisations taken along by the convolutions."""
+    parts = dict(block.named_children())
+    *pairs, last = [(parts[f"conv{i}"], parts[f"bn{i}"]) for i in (1, 2, 3) if f"conv{i}" in parts]
+    out = shortcut = x
+    for conv, norm in pairs:
+        out = functional.relu_(normed(conv, norm, out))
+    if "downsample" in parts:
+        conv, norm = parts["downsample"].children()
+        shortcut = normed(conv, norm, x)
+    return functional.relu_(normed(*last, out).add_(shortcut))

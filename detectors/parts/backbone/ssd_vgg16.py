@@ -7,7 +7,6 @@ import torch
 from annotated_types import Interval
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.models import vgg
 
 from detectors.config import Positive
 from detectors.parts.backbone import Backbone, BackboneConfig
@@ -38,6 +37,8 @@ class Config(BackboneConfig):
 
 class SSDVGG16(Backbone):
     def __init__(self, config: Config) -> None:
+        from torchvision.models import vgg
+
         super().__init__()
         layers = list(vgg.make_layers(vgg.cfgs["D"], batch_norm=False))
         pools = [index for index, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]

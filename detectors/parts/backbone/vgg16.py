@@ -5,7 +5,6 @@ from typing import Annotated
 
 from annotated_types import Interval
 from torch import Tensor, nn
-from torchvision.models import vgg
 
 from detectors.parts.backbone import Backbone, BackboneConfig
 
@@ -32,6 +31,8 @@ class VGG16(Backbone):
     strides = (4, 8, 16, 32)
 
     def __init__(self, config: Config) -> None:
+        from torchvision.models import vgg
+
         super().__init__()
         self.features = vgg.make_layers(vgg.cfgs["D"], config.batch_norm)
         for layer in self.features:
