@@ -1,6 +1,6 @@
-"""Detections by their IoU with what they found: who survives suppression, how scores follow IoU, what regression gains.
+"""Detections by their IoU with what they found: who survives suppression, how scores follow IoU.
 
-IoU-Net fig. 3 and 7, IoU-balanced losses fig. 3, DIR fig. 2.
+IoU-Net fig. 3 and 7, IoU-balanced losses fig. 3.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ import numpy as np
 
 from bench.score.detections import Detections
 from bench.score.ground_truth import GroundTruth
-from bench.score.pairs import overlapping, paired_iou
 from bench.score.quality import NEAR, best_iou
 
 EDGES = np.linspace(0.5, 1.0, 11)
@@ -74,16 +73,3 @@ def share_above_iou(truth: GroundTruth, detections: Detections, thresholds: np.n
         return np.full(len(thresholds), np.nan)
     share: np.ndarray = (iou[:, None] > thresholds).mean(0)
     return share
-
-
-def regression_gain(truth: GroundTruth, before: Detections, after: Detections) -> np.ndarray:
-    """IoU after regression less IoU before it, of every pair whose proposal overlaps an object of any class.
-
-    The object is the one that the proposal overlaps most (DIR fig. 2). `before` and `after` are aligned.
-    """
-    pairs = overlapping(truth, before, min_iou=1e-12, same_class=False)
-    pairs = pairs.select(~truth.iscrowd[pairs.truth])
-    pairs = pairs.select(np.lexsort((-pairs.iou, pairs.detection)))
-    detection, first = np.unique(pairs.detection, return_index=True)
-    gain: np.ndarray = paired_iou(truth, after, detection, pairs.truth[first]) - pairs.iou[first]
-    return gain

@@ -1,4 +1,4 @@
-"""What a training leaves of its assignment: positives an object, the pull of its box loss, one image at a few steps."""
+"""What a training leaves besides its weights: how anchors are assigned, how hard the box loss pulls, what it gains."""
 
 import json
 import time
@@ -15,17 +15,19 @@ from bench.score.pictures.training import (
     assignment_over_training,
     gradient_by_error,
     positives_over_training,
+    regression_gains,
 )
 from bench.study.watch import CURVE, CURVE_POINTS
+from bench.train.gains import GivenBoxes
 from bench.train.job import Job
 from bench.train.loop import Training
 from bench.train.observe import EDGES, Observer
 from bench.train.records import StepRecord
 from bench.train.snapshot import Camera
 
-SEEN, SNAPSHOTS, TRAINING = "assignment.jsonl", "snapshots.jsonl", "training"
+SEEN, SNAPSHOTS, GAINS, TRAINING = "assignment.jsonl", "snapshots.jsonl", "gains.jsonl", "training"
 MOMENTS = (0.0, 0.03, 0.1, 0.3, 1.0)
-"""When snapshots are taken, as shares of the run."""
+"""When snapshots are taken and boxes given, as shares of the run."""
 POSITIVES = "positives_per_object"
 
 
@@ -39,7 +41,8 @@ class Album:
         """Before the first step of a run, new or resumed."""
         every = max(training.config.log_every, training.total // CURVE_POINTS)
         self._training, self._observer = training, Observer(training, every)
-        self._camera = Camera(Store.open(Path(self.job.store)), self.job.input)
+        store = Store.open(Path(self.job.store))
+        self._camera, self._boxes = Camera(store, self.job.input), GivenBoxes(store, self.job.input)
         self._due = [moment for moment in _moments(training.total) if moment > training.iteration]
 
     def step(self, record: StepRecord) -> None:
@@ -50,13 +53,15 @@ class Album:
             _append(self.folder / CURVE, point)
         if self._due and record.iteration >= self._due[0]:
             self._due = [moment for moment in self._due if moment > record.iteration]
-            shot = self._camera.take(self._training.model, self._training.iteration)
-            if shot is not None:
-                _append(self.folder / SNAPSHOTS, asdict(shot))
+            model, iteration = self._training.model, self._training.iteration
+            looks = {SNAPSHOTS: self._camera.take(model, iteration), GAINS: self._boxes.to(model, iteration)}
+            for name, look in looks.items():
+                if look is not None:
+                    _append(self.folder / name, asdict(look))
 
 
 def draw_album(folder: Path, store: Path, name: str = "training") -> None:
-    """Pictures of what a training left, into a folder in it; of a detector that assigns no anchors there are none."""
+    """Pictures of what a training left, into a folder in it."""
     seen = _last_of_each_iteration(folder / SEEN)
     if seen:
         points = [(one["iteration"], one["positives"] / max(one["objects"], 1)) for one in seen]
@@ -66,6 +71,10 @@ def draw_album(folder: Path, store: Path, name: str = "training") -> None:
     if shots:
         pixels = _pixels(Store.open(store), shots[-1]["row"])
         assignment_over_training(pixels, shots).save(folder / TRAINING / "assignment")
+    looks = _last_of_each_iteration(folder / GAINS)
+    if looks:
+        gains = {f"step {look['iteration']}": np.subtract(look["after"], look["before"]) for look in looks}
+        regression_gains(gains).save(folder / TRAINING / "regression_gains")
 
 
 def pulls(folder: Path, name: str) -> dict[str, Pull]:

@@ -1,6 +1,6 @@
 """How long a study's trainings would take on one GPU: from the operations of backbone and neck, so a rough guess."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -12,7 +12,7 @@ from bench.config.digest import digest
 from bench.data.formats import synthetic
 from bench.data.input import InputConfig
 from bench.study.spec import Recipe, Row, Study
-from bench.train.job import that_trains
+from bench.train.job import course
 from detectors.deformable import DeformableConv
 from detectors.parts.backbone import BackboneConfig
 from detectors.parts.neck import NeckConfig
@@ -35,9 +35,9 @@ class Estimate:
 
 def estimate(study: Study, images: int | None = None) -> Estimate:
     """Trainings of all seeds, each counted once; `images` of the training split where they are known."""
-    work = {key: training_teraflops(recipe, images) for key, recipe in _trainings(study.rows)}
+    work = [training_teraflops(recipe, images) for recipe in trainings(study.rows).values()]
     seeds = len(study.seeds)
-    return Estimate(len(work) * seeds, sum(work.values()) * seeds * SECONDS_A_TERAFLOP / 3600)
+    return Estimate(len(work) * seeds, sum(work) * seeds * SECONDS_A_TERAFLOP / 3600)
 
 
 def training_teraflops(recipe: Recipe, images: int | None = None) -> float:
@@ -51,10 +51,10 @@ def training_teraflops(recipe: Recipe, images: int | None = None) -> float:
     return iterations * train.batch_size * forward * FORWARD_AND_BACKWARD * BESIDE_BACKBONE_AND_NECK
 
 
-def _trainings(rows: Iterable[Row]) -> Iterator[tuple[str, Recipe]]:
-    for row in rows:
-        recipe = row.recipe
-        yield digest(that_trains(recipe.detector), recipe.data, recipe.input, recipe.train), recipe
+def trainings(rows: Iterable[Row]) -> dict[str, Recipe]:
+    """By identity: rows that share one have it once."""
+    recipes = [row.recipe for row in rows]
+    return {digest(one.data, *course(one.detector, one.input, one.train), one.train.until): one for one in recipes}
 
 
 def _images(data: Any) -> int:

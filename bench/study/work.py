@@ -22,7 +22,7 @@ from bench.score.pictures.report import draw, images_of_store
 from bench.score.raw_file import RawFile, RawHeader, RawWriter
 from bench.score.scores import Scores
 from bench.score.summary import summary
-from bench.study.album import SEEN, SNAPSHOTS, Album, draw_album
+from bench.study.album import GAINS, SEEN, SNAPSHOTS, Album, draw_album
 from bench.study.cache import finish, write_json
 from bench.study.graph import Prediction, Scoring, Step
 from bench.study.provenance import leave_provenance
@@ -71,7 +71,7 @@ def train_step(job: Job, folder: Path, workers: Workers, before: Sequence[Path] 
 
 
 def _begin_with_records_of(before: Path, folder: Path) -> None:
-    for name in (CURVE, SEEN, SNAPSHOTS):
+    for name in (CURVE, SEEN, SNAPSHOTS, GAINS):
         if (before / name).exists() and not (folder / name).exists():
             shutil.copy(before / name, folder / name)
 

@@ -54,13 +54,21 @@ class Job:
     def digest(self, fingerprint: str) -> str:
         """The identity of the course that the weights take: what only acts on what they say, paths and bookkeeping have
         no part in it. `train.until` says how far along it they are."""
-        detector, input, train = that_trains(self.detector), to_tree(self.input), to_tree(self.train)
-        for name in TEST_FIELDS:
-            del input[name]
-        for name in (*BOOKKEEPING, "until"):
-            del train[name]
+        detector, input, train = course(self.detector, self.input, self.train)
         train["weights"] = identity(self.train.weights, self.detector)
         return digest(detector, self.num_classes, fingerprint, input, train, self.seed)
+
+
+def course(
+    detector: DetectorConfig, input: InputConfig, train: TrainConfig
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """The trees of these without the settings that have no part in the course that weights take."""
+    of_input, of_train = to_tree(input), to_tree(train)
+    for name in TEST_FIELDS:
+        del of_input[name]
+    for name in (*BOOKKEEPING, "until"):
+        del of_train[name]
+    return that_trains(detector), of_input, of_train
 
 
 def that_trains(config: PartConfig) -> dict[str, Any]:

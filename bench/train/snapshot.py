@@ -1,5 +1,7 @@
 """Which anchors answer for the objects of one training image, and the boxes that they predict, at a moment."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,10 +38,8 @@ class Camera:
 
     def __init__(self, store: Store, input: InputConfig) -> None:
         self.row = choose(store)
-        whole = samples.load(store, self.row, input)
-        self.size = whole.size
-        sample = samples.resize(whole, *input.target_size(*whole.size, input.eval_size()))
-        self.scale = np.array([sample.size[1] / whole.size[1], sample.size[0] / whole.size[0]] * 2, np.float32)
+        sample, whole = seen_in_evaluation(store, self.row, input), store.annotations(self.row)
+        self.scale = np.array([sample.size[1] / whole.width, sample.size[0] / whole.height] * 2, np.float32)
         self.images = padded([sample], input.multiple_of)
         self.target = {
             "boxes": torch.from_numpy(sample.boxes),
@@ -51,14 +51,8 @@ class Camera:
         """None of a detector that assigns no anchors. The model is as it was afterwards."""
         if not isinstance(model, Dense):
             return None
-        training = model.training
-        model.eval()
-        try:
-            # A compiled network would be compiled anew for this one image.
-            with torch.no_grad(), torch.compiler.set_stance("force_eager"):
-                return self._take(model, iteration)
-        finally:
-            model.train(training)
+        with undisturbed(model):
+            return self._take(model, iteration)
 
     def _take(self, model: Dense, iteration: int) -> Snapshot:
         output, anchors = model.outputs(model.as_batch(self.images))
@@ -83,15 +77,34 @@ class Camera:
 
 def choose(store: Store) -> int:
     """The first image with a few objects, so that their anchors can be told apart; else the one with most of them."""
-    counts = [_countable(store, row) for row in range(min(len(store), ROWS_TRIED))]
+    counts = [int(countable(store, row).sum()) for row in range(min(len(store), ROWS_TRIED))]
     few = [row for row, count in enumerate(counts) if FEW <= count <= MANY]
     return few[0] if few else int(np.argmax(counts))
 
 
-def _countable(store: Store, row: int) -> int:
+def countable(store: Store, row: int) -> NDArray[np.bool_]:
+    """Which of a row's objects a detector is to find."""
     found = store.annotations(row)
     ignored: NDArray[np.bool_] = found.iscrowd | found.difficult
-    return int((~ignored).sum())
+    return ~ignored
+
+
+def seen_in_evaluation(store: Store, row: int, input: InputConfig) -> samples.Sample:
+    whole = samples.load(store, row, input)
+    return samples.resize(whole, *input.target_size(*whole.size, input.eval_size()))
+
+
+@contextmanager
+def undisturbed(model: nn.Module) -> Iterator[None]:
+    """The model in evaluation, and as it was afterwards."""
+    training = model.training
+    model.eval()
+    try:
+        # A compiled network would be compiled anew for a few images.
+        with torch.no_grad(), torch.compiler.set_stance("force_eager"):
+            yield
+    finally:
+        model.train(training)
 
 
 def _sides(name: str, boxes: Tensor, scale: NDArray[np.float32]) -> dict[str, Tensor]:

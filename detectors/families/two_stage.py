@@ -81,6 +81,13 @@ class TwoStage(Detector):
         features: Sequence[Tensor] = self.neck(self.backbone(batch.pixels))
         return self.quality.predict(self.stage.given(features, _sizes(batch), raw))
 
+    @torch.no_grad()
+    def regressed(self, images: Images, boxes: Tensor, image: Tensor, labels: Tensor) -> Tensor:
+        """[N, 4] what the detector makes of boxes that come from elsewhere, each in its image, for these classes."""
+        batch = self.as_batch(images)
+        features = self.neck(self.backbone(batch.pixels))
+        return self.stage.regressor(features, _sizes(batch))(boxes, image, labels)
+
 
 def _sizes(batch: ImageBatch) -> Tensor:
     """[B, 2] (height, width)"""

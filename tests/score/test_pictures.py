@@ -85,7 +85,7 @@ def test_a_report_shows_what_suppression_took_beside_what_it_left(scores, tmp_pa
         assert shown == pytest.approx((expected if isinstance(expected, np.ndarray) else expected.values).tolist())
 
 
-def test_bars_scatter_reliability_and_gain(scores):
+def test_bars_scatter_and_reliability(scores):
     truth, found = scores.truth, scores.detections
     wrong = errors(truth, found)
     data = {row["type"]: row for row in bins.error_bars({"a": wrong}).data}
@@ -98,8 +98,6 @@ def test_bars_scatter_reliability_and_gain(scores):
     )
     diagram = overall_reliability(truth, found, half_matches(scores))
     assert sum(row["count"] for row in bins.reliability_diagram(diagram).data) == diagram.count.sum()
-    shares = bins.regression_gains({"x": np.array([0.1, 0.1, -0.2])}).data
-    assert sum(row["share"] for row in shares) == pytest.approx(1)
 
 
 def test_gallery_orders_images_by_their_error(scores):

@@ -13,7 +13,6 @@ from bench.score.iou_bins import (
     object_iou,
     positives_by_iou,
     recall_by_iou,
-    regression_gain,
     share_above_iou,
 )
 from bench.score.lrp import mean_lrp, optimal_lrp
@@ -100,13 +99,6 @@ def test_bins_of_iou(case):
     assert means.values[2] == pytest.approx(found.scores[inside].mean())
     assert means.count[2] == inside.sum()
     assert means.rows()[2]["value"] == means.values[2]
-
-
-def test_regression_gain():
-    truth = simple_truth([[0, 0, 10, 10]])
-    before = Detections.from_boxes(1, [0, 0], [[5, 0, 15, 10], [80, 80, 90, 90]], [1, 1], [0, 0])
-    after = Detections.from_boxes(1, [0, 0], [[0, 0, 10, 10], [0, 0, 10, 10]], [1, 1], [0, 0])
-    assert regression_gain(truth, before, after).tolist() == pytest.approx([1 - 1 / 3])
 
 
 def test_oracles_are_worth_something(case):

@@ -14,6 +14,7 @@ from bench.score.pictures.training import (
     assignment_over_training,
     gradient_by_error,
     positives_over_training,
+    regression_gains,
     smooth_l1_bound,
 )
 
@@ -31,6 +32,13 @@ def test_positives_of_each_row(tmp_path: Path, count: int) -> None:
     rows = saved(positives_over_training(points), tmp_path)
     found = [(row["row"], int(row["iteration"]), float(row["positives_per_object"])) for row in rows]
     assert found == [(name, *point) for name, those in points.items() for point in those]
+
+
+def test_shares_of_boxes_by_their_gain(tmp_path: Path) -> None:
+    gains = {"step 1": np.array([0.11, 0.11, -0.26, 0.49]), "nothing": np.zeros(0)}
+    rows = saved(regression_gains(gains), tmp_path)
+    shares = {(row["row"], round(float(row["low"]), 3)): float(row["share"]) for row in rows if float(row["share"])}
+    assert shares == {("step 1", 0.1): 0.5, ("step 1", -0.275): 0.25, ("step 1", 0.475): 0.25}
 
 
 def test_means_of_bins_with_enough_codes(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.cli import run_app
-from bench.study.estimate import _teraflops, estimate
-from bench.study.find import find_study
+from bench.study.estimate import _teraflops, estimate, trainings
+from bench.study.find import all_studies, find_study
 from bench.study.spec import load_study
 from detectors.parts.backbone import resnet
 from detectors.parts.neck import fpn
@@ -18,13 +18,41 @@ from detectors.parts.neck import fpn
 
 @pytest.mark.parametrize(
     ("name", "rows", "trainings"),
-    [("dir/table4", 5, 3), ("iou_net/figure4_iterations", 11, 1), ("paa/table4_topk", 4, 4), ("quickstart", 8, 8)],
+    [
+        ("dir/table4", 5, 3),
+        ("iou_net/figure4_iterations", 11, 1),
+        ("paa/table4_topk", 4, 4),
+        ("paa/table3", 16, 12),
+        ("quickstart", 8, 8),
+    ],
 )
 def test_rows_that_share_a_training_count_once(name: str, rows: int, trainings: int) -> None:
     study = load_study(find_study(name))
     assert len(study.rows) == rows
     assert estimate(study).trainings == trainings
     assert estimate(load_study(find_study(name), seeds=3)).trainings == 3 * trainings
+
+
+def test_the_docs_say_what_sharing_saves() -> None:
+    papers = {
+        "iou_net": "IoU-Net",
+        "iou_aware": "IoU-Aware R-CNN",
+        "dir": "DIR",
+        "iou_balanced": "IoU-balanced losses",
+        "paa": "PAA",
+    }
+    studies = {name: load_study(file) for name, file in all_studies().items() if "/" in name}
+    lines, total = [], [0, 0, 0]
+    for folder, paper in papers.items():
+        own = [study for name, study in studies.items() if name.startswith(f"{folder}/")]
+        alone = sum(len(trainings(study.rows)) for study in own)
+        rows = [row for study in own for row in study.rows]
+        figures = [len(rows), alone, len(trainings(rows))]
+        total = [before + more for before, more in zip(total, figures, strict=True)]
+        lines.append(f"| {paper} | {figures[0]} | {figures[1]} | {figures[2]} |")
+    lines.append(f"| together | {total[0]} | {total[1]} | {total[2]} |")
+    docs = (Path(__file__).parents[2] / "docs" / "studies.md").read_text()
+    assert "\n".join(lines) in docs
 
 
 def test_hours_are_those_of_a_well_known_schedule() -> None:

@@ -6,16 +6,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import detectors
+from bench.data.formats.coco import Config as Coco
+from bench.data.prepare import prepare as prepare_data
 from bench.data.store import Store
 from bench.study.album import SEEN, SNAPSHOTS, TRAINING, Album, draw_album, pulls
 from bench.study.watch import CURVE
 from bench.train.checkpoint import read_state
+from bench.train.gains import PER_OBJECT, GivenBoxes
 from bench.train.job import Job, prepare, train
 from bench.train.loop import Hooks, Training, fit
 from bench.train.observe import BINS, EDGES, Observation, Observer
@@ -25,6 +29,7 @@ from detectors.ops import aligned_iou, pairwise_iou
 from detectors.parts.assign import Assignment
 from detectors.parts.loss import smooth_l1
 from detectors.targets import pad_targets
+from tests.data.layouts import simple_coco
 
 CPU = Place(torch.device("cpu"))
 
@@ -107,7 +112,9 @@ def test_a_watched_training_is_the_same_to_the_bit(make_job, tmp_path: Path, var
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     assert (tmp_path / SEEN).exists() == (variant == "paa_tiny")
     draw_album(tmp_path, Path(watched.store))
-    assert (tmp_path / TRAINING).exists() == (variant == "paa_tiny")
+    drawn = {path.stem for path in (tmp_path / TRAINING).iterdir()}
+    of_anchors = {"positives_per_object", "gradient_by_error", "assignment"}
+    assert drawn == (of_anchors if variant == "paa_tiny" else {"regression_gains"})
 
 
 def test_an_album_goes_on_after_a_kill(make_job, stores: dict[str, Store], tmp_path: Path) -> None:
@@ -168,6 +175,52 @@ def test_a_snapshot_says_what_the_assigner_says(make_job, stores: dict[str, Stor
     best = (iou >= iou.amax(1, keepdim=True) - 1e-4).any(0)
     assert all(one["anchor_iou"] >= 0.5 - 1e-4 or best[i] for i, one in enumerate(shot.positives))
     assert len(slots.unique()) > 1
+
+
+def test_the_same_boxes_are_given_and_their_gains_are_those_of_the_head(make_job, stores: dict[str, Store]) -> None:
+    job = make_job("faster_rcnn_tiny")
+    training = prepare(job, CPU)
+    given = GivenBoxes(stores["train"], job.input)
+    before = {name: value.clone() for name, value in training.model.state_dict().items()}
+    chance = torch.get_rng_state()
+    first = given.to(training.model.train(), 0)
+    assert training.model.training
+    assert all(torch.equal(value, before[name]) for name, value in training.model.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), chance)
+    fit(training)
+    last = GivenBoxes(stores["train"], job.input).to(training.model, 6)
+    assert first.before == last.before
+    assert len(first.before) % PER_OBJECT == 0
+    assert min(first.before) >= 0.5 - 1e-4
+    assert np.mean(first.before) == pytest.approx(0.75, abs=0.03), "uniform in IoU"
+    assert first.after != last.after
+    assert all(0 <= iou <= 1 for iou in last.after)
+
+
+def test_a_head_that_regresses_nothing_gains_nothing(make_job, stores: dict[str, Store]) -> None:
+    job = make_job("faster_rcnn_tiny")
+    model = prepare(job, CPU).model
+    for parameter in model.stage.head.box.parameters():
+        parameter.data.zero_()
+    gains = GivenBoxes(stores["train"], job.input).to(model, 0)
+    assert gains.after == pytest.approx(gains.before, abs=1e-4)
+
+
+def test_no_boxes_are_given_to_anchors(make_job, stores: dict[str, Store]) -> None:
+    job = make_job("retinanet_tiny")
+    assert GivenBoxes(stores["train"], job.input).to(prepare(job, CPU).model, 0) is None
+
+
+@pytest.mark.parametrize("crowd", [0, 1])
+def test_data_without_objects_give_no_boxes(make_job, tmp_path: Path, crowd: int) -> None:
+    """None at all, or a crowd, which nobody need find."""
+    root = simple_coco(tmp_path / "coco", 2, iscrowd=crowd)
+    file = next(root.rglob("instances_*.json"))
+    tree = json.loads(file.read_text())
+    file.write_text(json.dumps(tree if crowd else tree | {"annotations": []}))
+    store = prepare_data(Coco(root=str(root)), tmp_path / "store", split="val")
+    job = make_job("faster_rcnn_tiny")
+    assert GivenBoxes(store, job.input).to(prepare(job, CPU).model, 0) is None
 
 
 def test_an_image_with_a_few_objects_is_chosen(stores: dict[str, Store]) -> None:

@@ -1,4 +1,4 @@
-"""Bars over bins: positives after suppression, mean score by IoU, gain of regression, reliability, TIDE's errors."""
+"""Bars over bins: positives after suppression, mean score by IoU, reliability, TIDE's errors."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -26,22 +26,6 @@ def score_by_iou(truth: GroundTruth, rows: Mapping[str, Detections]) -> Picture:
     """Mean ranking score of the detections of each IoU bin (IoU-balanced losses fig. 3a)."""
     binned = {name: mean_score_by_iou(truth, found) for name, found in rows.items()}
     return _grouped(binned, "Mean score by IoU", "mean score")
-
-
-def regression_gains(gains: Mapping[str, np.ndarray]) -> Picture:
-    """How IoU changes from proposal to box, for example at several epochs (DIR fig. 2)."""
-    figure, (axes,) = panels()
-    edges = np.linspace(-1, 1, 81)
-    data = []
-    for number, (name, gain) in enumerate(gains.items()):
-        share = np.histogram(gain, edges)[0] / max(len(gain), 1)
-        mean = gain.mean() if len(gain) else float("nan")
-        axes.stairs(share, edges, color=colour(number), linewidth=1.6, label=f"{name}, mean {mean:+.3f}")
-        data += [{"row": name, "low": lo, "share": s} for lo, s in zip(edges[:-1], share, strict=True)]
-    axes.axvline(0, color=GREY, linewidth=0.8)
-    label(axes, "What regression does to IoU", "IoU after less IoU before", "share of boxes")
-    axes.legend(frameon=False, fontsize=9)
-    return Picture(figure, data)
 
 
 def reliability_diagram(diagram: Reliability, name: str = "") -> Picture:

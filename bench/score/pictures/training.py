@@ -1,4 +1,4 @@
-"""How a training goes on: positives an object, the pull of the box loss, the anchors of one image."""
+"""How a training goes on: positives an object, the pull of the box loss, anchors of one image, gains of regression."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bench.score.pictures.picture import Picture, colour, label, legend, panels
+from bench.score.pictures.picture import GREY, Picture, colour, label, legend, panels
 from bench.score.pictures.tiles import WHITE, fitted, framed, sheet
 
 SMOOTHED_OVER = 20
@@ -98,6 +98,24 @@ def assignment_over_training(pixels: np.ndarray, snapshots: Sequence[Mapping[str
     tiles = [_tile(pixels, shot, name) for name in ("anchor", "box") for shot in snapshots]
     data = [{"iteration": shot["iteration"], **positive} for shot in snapshots for positive in shot["positives"]]
     return Picture(sheet(title, tiles, columns=len(snapshots)), data)
+
+
+def regression_gains(gains: Mapping[str, np.ndarray]) -> Picture:
+    """How regression changes the IoU of the same boxes, at several moments (DIR fig. 2)."""
+    figure, (axes,) = panels()
+    edges = np.linspace(-1, 1, 81)
+    data = []
+    for number, (name, gain) in enumerate(gains.items()):
+        share = np.histogram(gain, edges)[0] / max(len(gain), 1)
+        mean = gain.mean() if len(gain) else float("nan")
+        axes.stairs(share, edges, color=colour(number), linewidth=1.6, label=f"{name}, mean {mean:+.3f}")
+        data += [{"row": name, "low": lo, "share": s} for lo, s in zip(edges[:-1], share, strict=True)]
+    reach = max((float(np.abs(gain).max(initial=0)) for gain in gains.values()), default=0)
+    axes.set_xlim(-max(reach, 0.1), max(reach, 0.1))
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    label(axes, "What regression does to IoU", "IoU after less IoU before", "share of boxes")
+    axes.legend(frameon=False, fontsize=9)
+    return Picture(figure, data)
 
 
 def _tile(pixels: np.ndarray, shot: Mapping[str, Any], name: str) -> tuple[str, Image.Image]:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from detectors.config import PartConfig
 from detectors.parts.proposals import Proposals
-from detectors.parts.quality import RoIPrediction, RoITraining
+from detectors.parts.quality import Regress, RoIPrediction, RoITraining
 from detectors.raw import Raw
 from detectors.targets import Targets
 
@@ -28,6 +28,10 @@ class Stage(nn.Module):
 
     def given(self, features: Sequence[Tensor], sizes: Tensor, raw: Raw) -> RoIPrediction:
         """What a quality part needs to know to rate boxes that come from elsewhere."""
+        raise NotImplementedError
+
+    def regressor(self, features: Sequence[Tensor], sizes: Tensor) -> Regress:
+        """Of boxes that come from elsewhere."""
         raise NotImplementedError
 
 

@@ -128,6 +128,9 @@ class BoxStage(Stage):
             regress=self._regress(pool, sizes),
         )
 
+    def regressor(self, features: Sequence[Tensor], sizes: Tensor) -> Regress:
+        return self._regress(self.pool.on(features), sizes)
+
     def _draw(self, proposals: Proposals, targets: Targets) -> tuple[Tensor, Samples]:
         """The boxes that train this step, and how they were drawn."""
         boxes, valid = proposals.boxes, proposals.valid
