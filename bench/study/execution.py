@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from bench.score.coco import ABSENT
@@ -12,7 +13,7 @@ from bench.study.locks import Locks
 from bench.study.resources import Spread
 from bench.study.state import CellState, Status, reason_of
 from bench.study.trainings import Trainings
-from bench.study.work import do_step
+from bench.study.work import clear_predictions, do_step, predict_share
 from bench.train.ray_session import Session
 from bench.train.workers import Workers
 
@@ -155,11 +156,18 @@ class Execution:
         self._trainings.go_on()
 
     def _start(self, step: Step) -> None:
+        """A prediction by as many workers as its training had; scores need no GPU."""
         import ray
 
+        workers, folder, needs = self._workers[step.name], self.cache.folder(step), self.cache.folders_of_needs(step)
         # No CPU is asked for: these steps are short, and waiting behind trainings would hold back a row.
-        remote = ray.remote(num_cpus=0, num_gpus=self._workers[step.name].gpus, max_retries=2)(do_step)
-        self._tasks[remote.remote(step, str(self.cache.folder(step)), self.cache.folders_of_needs(step))] = step
+        task = ray.remote(num_cpus=0, num_gpus=workers.gpus if step.kind == "predict" else 0, max_retries=2)
+        shares = []
+        if step.kind == "predict" and workers.count > 1:
+            clear_predictions(folder)
+            work = (step.work, folder, Path(needs[0]))
+            shares = [task(predict_share).remote(*work, rank, workers.count) for rank in range(workers.count)]
+        self._tasks[task(do_step).remote(step, str(folder), needs, *shares)] = step
 
     def _ours(self, step: Step) -> bool:
         """Whether this run is to do a step: nobody else is at it, and nobody has done it since we looked."""

@@ -78,7 +78,7 @@ def _run(study: Study, cache: StepCache, tracking: str | None, spread: Spread, a
     return execution
 
 
-class _Nobody:
+class Nobody:
     """Listens to a run in which nothing happens."""
 
     def open(self, plan: Sequence[Cell]) -> None: ...
@@ -88,7 +88,7 @@ class _Nobody:
 
 def _finished_before(study: Study, cache: StepCache, spread: Spread, showing: Showing) -> Finished | None:
     """A study of which nothing is missing and everything is on record."""
-    execution = Execution(Planning(study, cache.root, {}).next, cache, spread, _Nobody())
+    execution = Execution(Planning(study, cache.root, {}).next, cache, spread, Nobody())
     shown = None if execution.missing else showing.again(execution.plan)
     if shown is None:
         return None

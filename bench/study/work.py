@@ -31,7 +31,7 @@ from bench.train.cost import latency, operations, size_of
 from bench.train.job import CHECKPOINTS, Job, train
 from bench.train.loop import Hooks
 from bench.train.place import Place
-from bench.train.predict import predict
+from bench.train.predict import Predicted, predict
 from bench.train.records import StepRecord
 from bench.train.weights import load_detector
 from bench.train.workers import Workers
@@ -86,22 +86,29 @@ def _hooks(job: Job, folder: Path) -> Hooks:
     return Hooks(begin=album.begin, step=step, around=Surroundings(folder))
 
 
-def do_step(step: Step, folder: str, needs: list[str]) -> None:
-    """A predict or a score step, in this process."""
+def do_step(step: Step, folder: str, needs: list[str], *shares: Predicted) -> None:
+    """A predict or a score step, in this process; of a prediction what its `predict_share`s have left to do."""
     before = Path(needs[0])
     leave_provenance(Path(folder))
     if step.kind == "predict":
-        predict_step(step.work, Path(folder), before)
+        predict_step(step.work, Path(folder), before, shares)
     else:
         score_step(step.work, Path(folder), before)
 
 
-def predict_step(work: Prediction, folder: Path, trained: Path) -> None:
-    """Raw predictions of all images, and what the detector costs."""
+def predict_step(work: Prediction, folder: Path, trained: Path, shares: Sequence[Predicted] = ()) -> None:
+    """Raw predictions of all images, unless others made them, and what the detector costs."""
+    if not shares:
+        clear_predictions(folder)
+        shares = [predict_share(work, folder, trained)]
     place = Place()
-    store = Store.open(Path(work.store))
-    weights = replace(work.job, out=str(trained)).weights
-    model = load_detector(weights, place.device, config=work.job.detector)
+    costs = _cost(_detector(work, trained, place), Store.open(Path(work.store)), work.job, place)
+    finish(folder, {"cost": costs, "images_per_second": sum(share.images_per_second for share in shares)})
+
+
+def predict_share(work: Prediction, folder: Path, trained: Path, rank: int = 0, shares: int = 1) -> Predicted:
+    """Raw predictions of every image whose turn it is, as a shard."""
+    place, store = Place(rank=rank, world_size=shares), Store.open(Path(work.store))
     header = RawHeader(
         num_classes=store.num_classes,
         class_names=store.class_names,
@@ -109,9 +116,19 @@ def predict_step(work: Prediction, folder: Path, trained: Path) -> None:
         fingerprint=store.fingerprint,
         floor=work.floor,
     )
-    with RawWriter(folder / RAW, header) as writer:
-        predicted = predict(model, store, work.job.input, writer, batch_size=PREDICT_BATCH, place=place)
-    finish(folder, {"cost": _cost(model, store, work.job, place), "images_per_second": predicted.images_per_second})
+    model = _detector(work, trained, place)
+    with RawWriter(folder / RAW, header, rank, shares) as writer:
+        return predict(model, store, work.job.input, writer, batch_size=PREDICT_BATCH, place=place)
+
+
+def clear_predictions(folder: Path) -> None:
+    """Of a run that was broken off; it may have made another number of shards."""
+    shutil.rmtree(folder / RAW, ignore_errors=True)
+
+
+def _detector(work: Prediction, trained: Path, place: Place) -> Detector:
+    weights = replace(work.job, out=str(trained)).weights
+    return load_detector(weights, place.device, config=work.job.detector)
 
 
 def score_step(work: Scoring, folder: Path, predicted: Path) -> None:
