@@ -26,9 +26,7 @@ def ui(
 
 
 def perf(
-    suite: Annotated[
-        str, typer.Argument(help="data, train, infer, ops, post, score, overhead; empty: list them.")
-    ] = "",
+    suite: Annotated[str, typer.Argument(help="Such as data, train or studies; empty: list them.")] = "",
     only: Annotated[str, typer.Option(help="Only cases with this in their name.")] = "",
     json: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
 ) -> None:

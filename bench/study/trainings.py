@@ -119,7 +119,7 @@ def _tune(waiting: deque[Work], stopped: threading.Event) -> None:
                 name="trials",
                 storage_path=nobody_resumes_it,
                 verbose=0,
-                callbacks=[_silent(), _until(stopped)],
+                callbacks=[silent(), _until(stopped)],
                 failure_config=tune.FailureConfig(max_failures=max(workers.max_failures for workers in kinds)),
             ),
         ).fit()
@@ -148,7 +148,7 @@ def _feed(waiting: deque[Work], at_once: int) -> Any:
     return Feed(ConcurrencyLimiter(Next(), at_once))
 
 
-def _silent() -> Any:
+def silent() -> Any:
     """Takes the place of Tune's own reporter, which prints every trial's end whatever the verbosity."""
     from ray.tune.progress_reporter import TrialProgressCallback
 
