@@ -101,9 +101,9 @@ def prepare(
     address: str | None = None,
 ) -> "dict[str, Store]":
     """Converts a data set into one store a split inside `out`; with `download` fetches an official one first."""
-    from bench.data.fetch import fetch
-    from bench.data.prepare import prepare as prepare_one
-    from bench.data.recognise import recognise
+    from bench.data.converting.prepare import prepare as prepare_one
+    from bench.data.converting.recognise import recognise
+    from bench.data.fetching.fetch import fetch
 
     if on_error not in ("skip", "fail"):
         raise UserError(f"cannot be {on_error!r}", where="--on-error", remedy="it is skip or fail")
@@ -133,8 +133,8 @@ def rescore(
     """Applies a `post`, or many settings of it, to stored raw predictions; by default the variant's own."""
     from bench.config.yaml_file import read_yaml
     from bench.score.evaluate import load_truth
-    from bench.score.raw_file import RawFile
     from bench.score.rescore import rescore as rescore_file
+    from bench.score.tables.raw_file import RawFile
 
     file = RawFile(Path(raw))
     chosen = file.header.variant.get("post") if post is None else post

@@ -112,9 +112,9 @@ def scorer() -> Check:
 
 def data() -> Check:
     """Makes one scene and decodes it: what every reader of a store relies on."""
-    from bench.data.decode import decode
+    from bench.data.batches.decode import decode
+    from bench.data.converting.report import Report
     from bench.data.formats import synthetic
-    from bench.data.report import Report
 
     row = next(synthetic.Config(train=1).build("train").chunk(0, 1).rows(Report()))
     shape = tuple(decode(row.image).shape)

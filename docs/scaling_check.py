@@ -19,9 +19,9 @@ import scaling_model
 import torch
 import torch.distributed as dist
 
+from bench.data.converting.prepare import prepare_splits
 from bench.data.formats import synthetic
 from bench.data.input import InputConfig
-from bench.data.prepare import prepare_splits
 from bench.data.store import Store
 from bench.train.config import TrainConfig
 from bench.train.job import Job, prepare

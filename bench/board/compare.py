@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.score.compare import Comparison, compare
-from bench.score.matching import Matches
+from bench.score.protocols.matching import Matches
+from bench.score.resampling.compare import Comparison, compare
 from bench.score.scores import Scores
 
 METRICS = ("AP", "AP50", "AP75", "AP90")

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from bench.board.compare import Side
-from bench.data.decode import decode
+from bench.data.batches.decode import decode
 from bench.data.store import Store
 
 SHOWN_SCORE = 0.3

@@ -3,8 +3,8 @@
 from bench.board.compare import Side, Versus, versus
 from bench.data.store import Store
 from bench.errors import UserError
-from bench.score.detections_file import read_parquet
 from bench.score.evaluate import evaluate
+from bench.score.tables.detections_file import read_parquet
 from bench.track.record import RunRecord
 from bench.track.tracker import Tracker
 

@@ -27,7 +27,7 @@ def prepare(
 ) -> None:
     """Convert a data set (COCO, VOC, Cityscapes, YOLO) into stores; says exactly what was dropped and why."""
     from bench import api
-    from bench.data.prepare import report_file
+    from bench.data.converting.prepare import report_file
 
     stores = api.prepare(
         source,
@@ -49,7 +49,7 @@ def prepare(
 @app.command()
 def verify(store: Stores) -> None:
     """Re-hash a store, re-check everything that its readers rely on, and decode every image."""
-    from bench.data.verify import verify as check
+    from bench.data.looking.verify import verify as check
 
     found = check(store)
     for problem in found.problems:
@@ -65,6 +65,6 @@ def show(
     count: Annotated[int, typer.Option(min=1, help="Pictures.")] = 24,
 ) -> None:
     """Write a page with pictures, boxes, and histograms of classes, sizes and shapes."""
-    from bench.data.gallery import show as write
+    from bench.data.looking.gallery import show as write
 
     typer.echo(write(store, out, count=count))

@@ -24,7 +24,7 @@ def evaluate(
     """Score detections of any model by a protocol."""
     from bench import api
     from bench.cli import score_texts
-    from bench.score.compare import compare as compared
+    from bench.score.resampling.compare import compare as compared
     from bench.study.cache import write_json
 
     found = [api.evaluate(path, data, protocol) for path in detections]
@@ -57,7 +57,7 @@ def rescore(
     """Apply other ranking, suppression or voting to stored raw predictions: many settings at once, no network."""
     from bench import api
     from bench.cli import score_texts
-    from bench.score.detections_file import write_parquet
+    from bench.score.tables.detections_file import write_parquet
 
     rescored = api.rescore(raw, data, post=post, sweep=sweep or (), protocol=protocol, processes=processes)
     typer.echo(score_texts.settings(rescored))

@@ -22,15 +22,15 @@ from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.transforms import v2
 
-from bench.data.batch import resized
+from bench.data.batches.batch import resized
+from bench.data.batches.loader import train_loader
 from bench.data.chunks.synthetic import scene_record
+from bench.data.converting.prepare import prepare
 from bench.data.formats import coco
 from bench.data.input import InputConfig
-from bench.data.loader import train_loader
-from bench.data.manifest import Shard
-from bench.data.prepare import prepare
 from bench.data.scenes.scene import Style
 from bench.data.store import INDEX_FILE, ShardReader, Store
+from bench.data.store.manifest import Shard
 from bench.perf.harness import Case, close
 
 # 640 x 480 becomes 800 x 600 by the rule of the 600/1000 tables, which torchvision rounds to the same size.

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
+from bench.data.converting.prepare import prepare
 from bench.data.formats.synthetic import Config as Synthetic
 from bench.data.input import InputConfig
-from bench.data.prepare import prepare
 from bench.perf.harness import Comparison, Disagreement, Options, timing
 from bench.train.checkpoint import read_state
 from bench.train.config import TrainConfig

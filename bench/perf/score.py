@@ -19,14 +19,14 @@ import torch
 
 from bench.perf.harness import Comparison, Disagreement, Options, Timing, timing
 from bench.perf.scenes import raw
-from bench.score.bootstrap import resample
-from bench.score.coco import NAMES
-from bench.score.detections import Detections
-from bench.score.detections_file import to_coco_results, write_parquet
 from bench.score.evaluate import evaluate, evaluate_file, load_truth
-from bench.score.ground_truth import GroundTruth
-from bench.score.raw_file import RawHeader, RawWriter
+from bench.score.protocols.coco import NAMES
+from bench.score.resampling.bootstrap import resample
 from bench.score.rescore import rescore
+from bench.score.tables.detections import Detections
+from bench.score.tables.detections_file import to_coco_results, write_parquet
+from bench.score.tables.ground_truth import GroundTruth
+from bench.score.tables.raw_file import RawHeader, RawWriter
 from detectors.parts.post import standard
 
 CLASSES, BOXES_AN_IMAGE, FOUND_AN_IMAGE = 80, 7.2, 90

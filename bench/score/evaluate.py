@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.errors import UserError
-from bench.score import coco, quality
-from bench.score.detections import Detections
-from bench.score.detections_file import read_detections
-from bench.score.engines import Engine, accumulate
-from bench.score.ground_truth import GroundTruth
-from bench.score.protocol import Protocol, labels_of, protocol_named
+from bench.score.measures import quality
+from bench.score.protocols import coco
+from bench.score.protocols.engines import Engine, accumulate
+from bench.score.protocols.protocol import Protocol, labels_of, protocol_named
+from bench.score.protocols.voc import evaluate_voc
 from bench.score.scores import Scores
-from bench.score.voc import evaluate_voc
+from bench.score.tables.detections import Detections
+from bench.score.tables.detections_file import read_detections
+from bench.score.tables.ground_truth import GroundTruth
 
 if TYPE_CHECKING:
     from bench.data.store import Store

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from bench.score.detections import Detections
-from bench.score.engines import Accumulated
-from bench.score.ground_truth import GroundTruth
-from bench.score.protocol import Protocol
+from bench.score.protocols.engines import Accumulated
+from bench.score.protocols.protocol import Protocol
+from bench.score.tables.detections import Detections
+from bench.score.tables.ground_truth import GroundTruth
 
 if TYPE_CHECKING:
-    from bench.score.matching import Matches
+    from bench.score.protocols.matching import Matches
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,6 @@ class Scores:
     @cached_property
     def matches(self) -> Matches:
         """Who found what, image by image, by COCO's rules at its ten IoU thresholds; made once."""
-        from bench.score.matching import match
+        from bench.score.protocols.matching import match
 
         return match(self.truth, self.detections, masks=self.rules.masks)

@@ -113,7 +113,7 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def _pixels(store: Store, row: int) -> np.ndarray:
-    from bench.data.decode import decode
+    from bench.data.batches.decode import decode
 
     found = store.row(row)
     return decode(found.image, found.orientation).permute(1, 2, 0).numpy()

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from bench.config.digest import digest
+from bench.data.converting.prepare import prepare
 from bench.data.formats import DataConfig
-from bench.data.prepare import prepare
 from bench.data.store import Store
 from bench.errors import UserError
 from bench.study.graph import Splits

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.score.coco import ABSENT
+from bench.score.protocols.coco import ABSENT
 from bench.study.cache import ERROR, TRACEBACK, StepCache
 from bench.study.graph import Cell, Kind, Step, unique_steps
 from bench.study.live import LiveTable

@@ -9,7 +9,7 @@ from bench.config.suggest import remedy
 from bench.config.tree import ConfigError, from_tree
 from bench.config.yaml_file import Document, KeyPath, read_yaml
 from bench.errors import UserError
-from bench.score.claims_language import parse
+from bench.score.claims.language import parse
 from bench.study.search.settings import Search
 from detectors.config import Count, NonNegative, Positive
 

@@ -10,18 +10,18 @@ import torch
 from torch import Tensor
 
 from bench.config.tree import to_tree
-from bench.data.loader import eval_loader
+from bench.data.batches.loader import eval_loader
 from bench.data.store import Store
-from bench.score.candidates import Candidates
-from bench.score.detections import Detections
-from bench.score.detections_file import write_parquet
 from bench.score.evaluate import evaluate
-from bench.score.ground_truth import GroundTruth
+from bench.score.measures.candidates import Candidates
 from bench.score.pictures.gallery import gallery
 from bench.score.pictures.report import draw, images_of_store
-from bench.score.raw_file import RawFile, RawHeader, RawWriter
+from bench.score.resampling.summary import summary
 from bench.score.scores import Scores
-from bench.score.summary import summary
+from bench.score.tables.detections import Detections
+from bench.score.tables.detections_file import write_parquet
+from bench.score.tables.ground_truth import GroundTruth
+from bench.score.tables.raw_file import RawFile, RawHeader, RawWriter
 from bench.study.album import GAINS, SEEN, SNAPSHOTS, Album, draw_album
 from bench.study.cache import finish, write_json
 from bench.study.graph import Prediction, Scoring, Step

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from bench.data.batch import padded
+from bench.data.batches.batch import padded
 from bench.data.input import InputConfig
 from bench.data.store import Store
 from bench.train.snapshot import ROWS_TRIED, countable, seen_in_evaluation, undisturbed

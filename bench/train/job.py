@@ -7,8 +7,8 @@ from typing import Any
 import detectors
 from bench.config.digest import digest
 from bench.config.tree import to_tree
+from bench.data.batches.loader import train_loader
 from bench.data.input import TEST_FIELDS, InputConfig
-from bench.data.loader import train_loader
 from bench.data.store import Store
 from bench.errors import StepFailed
 from bench.train.checkpoint import CheckpointFolder, Checkpoints, State, read_state, write_state

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from bench.data.batches.loader import eval_loader
 from bench.data.input import InputConfig
-from bench.data.loader import eval_loader
 from bench.data.store import Store
 from bench.train.place import Place, check_amp
 from bench.train.views import Seen, pooled

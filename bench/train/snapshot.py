@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bench.data import sample as samples
-from bench.data.batch import padded
+from bench.data.batches import sample as samples
+from bench.data.batches.batch import padded
 from bench.data.input import InputConfig
 from bench.data.store import Store
 from detectors.families.dense import Dense

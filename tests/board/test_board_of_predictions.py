@@ -16,13 +16,13 @@ from pycocotools.cocoeval import COCOeval
 from bench.board.board import Board
 from bench.board.load import load_board
 from bench.board.page_data import page_data
-from bench.score.compare import compare
 from bench.score.evaluate import evaluate
-from bench.score.ground_truth import GroundTruth
-from bench.score.raw_file import RawFile, RawHeader, RawWriter
+from bench.score.resampling.compare import compare
+from bench.score.resampling.summary import summary
 from bench.score.rescore import rescore
 from bench.score.scores import Scores
-from bench.score.summary import summary
+from bench.score.tables.ground_truth import GroundTruth
+from bench.score.tables.raw_file import RawFile, RawHeader, RawWriter
 from bench.study.cache import write_json
 from bench.track.tracker import Tracker
 from detectors.parts.post import PostConfig, standard

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from bench.board.compare import Side, image_precision, versus
 from bench.board.compare_load import load_versus
 from bench.board.compare_page import write_compare_page
+from bench.data.converting.prepare import prepare
 from bench.data.formats import synthetic
-from bench.data.prepare import prepare
 from bench.data.store import Store
 from bench.errors import UserError
-from bench.score.detections import Detections
-from bench.score.detections_file import write_parquet
 from bench.score.evaluate import evaluate
-from bench.score.ground_truth import GroundTruth
-from bench.score.matching import Matches
+from bench.score.protocols.matching import Matches
+from bench.score.tables.detections import Detections
+from bench.score.tables.detections_file import write_parquet
+from bench.score.tables.ground_truth import GroundTruth
 from bench.track.tracker import Tracker
 from tests.score.simulate import random_detections, random_truth
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.data.converting.prepare import prepare_splits
 from bench.data.formats.synthetic import Config
-from bench.data.prepare import prepare_splits
 from bench.data.store import Store
 
 

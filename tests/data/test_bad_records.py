@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from layouts import coco_tree, encoded, picture, simple_coco, voc_xml, write_coco, write_voc, write_yolo
 
-from bench.data.prepare import prepare
-from bench.data.report import Report
+from bench.data.converting.prepare import prepare
+from bench.data.converting.report import Report
 from bench.errors import UserError
 
 NAN, INFINITY = float("nan"), float("inf")
@@ -220,7 +220,7 @@ def test_two_gigabytes_of_nested_lists_are_refused_at_once_and_in_little_memory(
             handle.write(b"[" * 2**20)
     code = (
         "import resource, sys\n"
-        "from bench.data.prepare import prepare\nfrom bench.errors import UserError\n"
+        "from bench.data.converting.prepare import prepare\nfrom bench.errors import UserError\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "try: prepare(sys.argv[1], sys.argv[2])\nexcept UserError as error: print(error)\n"
         "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"

@@ -13,13 +13,13 @@ from layouts import coco_tree, encoded, picture, write_coco
 from PIL import Image
 from torchvision.transforms.v2 import functional as F
 
-from bench.data import sample as samples
-from bench.data.batch import padded
+from bench.data.batches import sample as samples
+from bench.data.batches.batch import padded
+from bench.data.batches.loader import train_loader
+from bench.data.batches.pipeline import largest_batch, one_ahead
+from bench.data.batches.slots import Slots
+from bench.data.converting.prepare import prepare
 from bench.data.input import InputConfig
-from bench.data.loader import train_loader
-from bench.data.pipeline import largest_batch, one_ahead
-from bench.data.prepare import prepare
-from bench.data.slots import Slots
 from bench.data.store import Store
 
 
@@ -145,7 +145,7 @@ def test_a_batch_that_is_larger_than_its_slot_lies_elsewhere(
 ):
     config = InputConfig(mode="as_is", augment="ssd", min_size=(64,), max_size=64)
     expected = list(islice(train_loader(tiny["train"], config, batch_size=4, seed=2), 12))
-    monkeypatch.setattr("bench.data.loader.largest_batch", lambda *_: 4 * 64 * 64 * 3)
+    monkeypatch.setattr("bench.data.batches.loader.largest_batch", lambda *_: 4 * 64 * 64 * 3)
     found = train_loader(tiny["train"], config, batch_size=4, seed=2, num_workers=workers)
     assert any(batch[0].pixels.numel() > 4 * 64 * 64 * 3 for batch in expected)
     for number, (images, _, _) in enumerate(islice(found, 12)):

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from layouts import simple_coco, voc_xml, write_voc
 
-from bench.data import official
-from bench.data.fetch import fetch
-from bench.data.official import Archive
-from bench.data.prepare import prepare_splits
-from bench.data.unpack import unpack
+from bench.data.converting.prepare import prepare_splits
+from bench.data.fetching import official
+from bench.data.fetching.fetch import fetch
+from bench.data.fetching.official import Archive
+from bench.data.fetching.unpack import unpack
 from bench.errors import UserError
 
 

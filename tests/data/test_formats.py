@@ -19,10 +19,10 @@ from layouts import (
 )
 from pycocotools import mask as rle
 
-from bench.data.coco_json import to_coco
-from bench.data.prepare import prepare, prepare_splits
-from bench.data.recognise import recognise
-from bench.data.report import Report
+from bench.data.converting.prepare import prepare, prepare_splits
+from bench.data.converting.recognise import recognise
+from bench.data.converting.report import Report
+from bench.data.store.coco_json import to_coco
 from bench.errors import UserError
 
 

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from layouts import encoded, picture, simple_coco, voc_xml, write_cityscapes, write_voc, write_yolo
 
+from bench.data.batches.decode import decode
 from bench.data.chunks import cityscapes, voc, yolo
-from bench.data.decode import decode
+from bench.data.converting.record import Record, to_row
+from bench.data.converting.report import Report
 from bench.data.formats import DataConfig, coco
-from bench.data.record import Record, to_row
-from bench.data.report import Report
-from bench.data.verify import row_problems
+from bench.data.looking.verify import row_problems
 from bench.errors import UserError
 
 

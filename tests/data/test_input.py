@@ -10,14 +10,14 @@ import torch
 from layouts import coco_tree, encoded, picture, write_coco
 from PIL import Image, ImageOps
 
-from bench.data import sample as samples
-from bench.data.augment import augment, generator
-from bench.data.decode import decode
+from bench.data.batches import sample as samples
+from bench.data.batches.augment import augment, generator
+from bench.data.batches.decode import decode
+from bench.data.batches.loader import train_loader
+from bench.data.converting.prepare import prepare
 from bench.data.input import InputConfig
-from bench.data.loader import train_loader
-from bench.data.prepare import prepare
-from bench.data.row import Row
 from bench.data.store import Store
+from bench.data.store.row import Row
 from bench.errors import UserError
 
 KINDS = [

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from bench.data.batches.loader import eval_loader, train_loader
 from bench.data.input import InputConfig
-from bench.data.loader import eval_loader, train_loader
 from bench.data.store import Store
 from bench.errors import UserError
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
+from bench.data.converting.prepare import prepare
 from bench.data.formats import coco
-from bench.data.prepare import prepare
 from bench.data.store import Store
 from bench.perf import data as perf
 

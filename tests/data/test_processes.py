@@ -29,7 +29,9 @@ def test_a_killed_worker_is_one_line_that_says_how_to_go_on():
 def test_a_script_without_a_guard_can_convert(tmp_path: Path):
     script = tmp_path / "script.py"
     script.write_text(
-        "import sys\nfrom bench.data.formats.synthetic import Config\nfrom bench.data.prepare import prepare\n"
+        "import sys\n"
+        "from bench.data.formats.synthetic import Config\n"
+        "from bench.data.converting.prepare import prepare\n"
         "store = prepare(Config(train=8, size=48), sys.argv[1], split='train', workers=2, shard_rows=4)\n"
         "print(len(store))"
     )

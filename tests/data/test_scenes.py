@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 import pytest
 
+from bench.data.converting.report import Report
 from bench.data.formats.synthetic import Config
-from bench.data.report import Report
 from bench.data.scenes import texture
 from bench.data.scenes.shapes import ROTATIONS, SHAPES, SUB, Placed, depth
 

@@ -14,12 +14,11 @@ import numpy as np
 import pytest
 from layouts import simple_coco
 
-from bench.data import shards
+from bench.data.converting.prepare import prepare, prepare_splits
 from bench.data.formats.synthetic import Config
-from bench.data.gallery import show
-from bench.data.prepare import prepare, prepare_splits
-from bench.data.store import Store
-from bench.data.verify import verify
+from bench.data.looking.gallery import show
+from bench.data.looking.verify import verify
+from bench.data.store import Store, shards
 from bench.errors import UserError
 
 
@@ -87,7 +86,9 @@ def test_an_interrupted_conversion_goes_on_where_it_was(tmp_path: Path, monkeypa
 def test_a_conversion_that_is_killed_at_any_time_can_be_repeated(tmp_path: Path):
     """kill -9 of the whole process group after ever longer times; the last call finishes."""
     code = (
-        "import sys; from bench.data.prepare import prepare; from bench.data.formats.synthetic import Config\n"
+        "import sys\n"
+        "from bench.data.converting.prepare import prepare\n"
+        "from bench.data.formats.synthetic import Config\n"
         "prepare(Config(train=90, size=96), sys.argv[1], split='train', workers=2, shard_rows=5)"
     )
     out = tmp_path / "store"

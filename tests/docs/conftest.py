@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import bench
+from bench.data.converting.prepare import prepare_splits
 from bench.data.formats import synthetic
-from bench.data.prepare import prepare_splits
 
 SMALL = {"train.epochs": 1, "data.train": 40, "data.val": 20}
 

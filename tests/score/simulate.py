@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from bench.score.detections import Detections
-from bench.score.ground_truth import GroundTruth
+from bench.score.tables.detections import Detections
+from bench.score.tables.ground_truth import GroundTruth
 from detectors.raw import Raw
 
 

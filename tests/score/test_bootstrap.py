@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from bench.errors import UserError
-from bench.score.bootstrap import Samples, _draw, resample, strata_by_rarest_class
-from bench.score.compare import compare
-from bench.score.detections import Detections
 from bench.score.evaluate import evaluate
-from bench.score.ground_truth import GroundTruth
-from bench.score.statistics import Statistics
+from bench.score.resampling.bootstrap import Samples, _draw, resample, strata_by_rarest_class
+from bench.score.resampling.compare import compare
+from bench.score.resampling.statistics import Statistics
+from bench.score.tables.detections import Detections
+from bench.score.tables.ground_truth import GroundTruth
 from tests.score.simulate import random_detections, random_truth
 
 

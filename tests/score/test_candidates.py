@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from bench.score.candidates import Candidates, unsuppressed
-from bench.score.detections import Detections
 from bench.score.evaluate import evaluate
-from bench.score.iou_bins import object_iou
-from bench.score.protocol import Protocol
+from bench.score.measures.candidates import Candidates, unsuppressed
+from bench.score.measures.iou_bins import object_iou
+from bench.score.protocols.protocol import Protocol
+from bench.score.tables.detections import Detections
 from detectors.parts.post import PostConfig, standard
 from detectors.parts.rank import product
 from detectors.parts.suppress import hard

@@ -9,15 +9,15 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from bench.score.coco import NAMES
-from bench.score.detections import Detections
-from bench.score.engines import detection_side, truth_side
 from bench.score.evaluate import evaluate, evaluate_file
-from bench.score.ground_truth import GroundTruth
-from bench.score.matching import match
-from bench.score.protocol import AREAS
-from bench.score.reference_engine import as_coco
-from bench.score.weighted_ap import WeightedAP, mean_present
+from bench.score.protocols.coco import NAMES
+from bench.score.protocols.engines import detection_side, truth_side
+from bench.score.protocols.matching import match
+from bench.score.protocols.protocol import AREAS
+from bench.score.protocols.reference_engine import as_coco
+from bench.score.resampling.weighted_ap import WeightedAP, mean_present
+from bench.score.tables.detections import Detections
+from bench.score.tables.ground_truth import GroundTruth
 from tests.score.simulate import random_detections, random_truth
 
 OFFICIAL = {

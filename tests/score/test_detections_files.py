@@ -9,16 +9,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from bench.errors import UserError
-from bench.score.detections import Detections
-from bench.score.detections_file import (
+from bench.score.evaluate import evaluate, evaluate_file
+from bench.score.tables.detections import Detections
+from bench.score.tables.detections_file import (
     from_coco_results,
     read_detections,
     read_parquet,
     to_coco_results,
     write_parquet,
 )
-from bench.score.evaluate import evaluate, evaluate_file
-from bench.score.ground_truth import GroundTruth
+from bench.score.tables.ground_truth import GroundTruth
 from tests.score.simulate import random_detections, random_truth
 
 

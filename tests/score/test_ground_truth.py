@@ -5,14 +5,14 @@ import json
 import numpy as np
 import pytest
 
+from bench.data.converting.prepare import prepare
 from bench.data.formats import coco as coco_format
-from bench.data.prepare import prepare
 from bench.errors import UserError
-from bench.score import pairs
-from bench.score.detections import Detections
 from bench.score.evaluate import evaluate, load_truth
-from bench.score.ground_truth import GroundTruth
-from bench.score.protocol import protocol_named
+from bench.score.protocols.protocol import protocol_named
+from bench.score.tables import pairs
+from bench.score.tables.detections import Detections
+from bench.score.tables.ground_truth import GroundTruth
 from tests.score.simulate import random_detections, random_truth
 
 

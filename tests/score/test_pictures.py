@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.score.calibration import overall_reliability
 from bench.score.evaluate import evaluate
-from bench.score.iou_bins import object_iou, positives_by_iou, recall_by_iou, share_above_iou
+from bench.score.measures.calibration import overall_reliability
+from bench.score.measures.iou_bins import object_iou, positives_by_iou, recall_by_iou, share_above_iou
+from bench.score.measures.tide import errors
 from bench.score.pictures import bins, curves, gallery, report, scatter
-from bench.score.statistics import half_matches
-from bench.score.tide import errors
+from bench.score.resampling.statistics import half_matches
 from tests.score.simulate import random_detections, random_truth
 
 

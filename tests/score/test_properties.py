@@ -7,11 +7,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from bench.score.coco import NAMES
-from bench.score.detections import Detections
 from bench.score.evaluate import evaluate
-from bench.score.ground_truth import GroundTruth
-from bench.score.matching import match, match_voc
+from bench.score.protocols.coco import NAMES
+from bench.score.protocols.matching import match, match_voc
+from bench.score.tables.detections import Detections
+from bench.score.tables.ground_truth import GroundTruth
 from tests.score.simulate import random_detections, random_truth
 
 seeds = st.integers(0, 10_000)

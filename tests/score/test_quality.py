@@ -4,21 +4,21 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.score.calibration import laece, overall_reliability, reliability, true_iou
-from bench.score.detections import Detections
 from bench.score.evaluate import evaluate
-from bench.score.ground_truth import GroundTruth
-from bench.score.iou_bins import (
+from bench.score.measures.calibration import laece, overall_reliability, reliability, true_iou
+from bench.score.measures.iou_bins import (
     mean_score_by_iou,
     object_iou,
     positives_by_iou,
     recall_by_iou,
     share_above_iou,
 )
-from bench.score.lrp import mean_lrp, optimal_lrp
-from bench.score.matching import match
-from bench.score.oracle import ranked_by_cls_and_true_iou, ranked_by_true_iou, without_suppression_errors
-from bench.score.quality import best_iou, mean_error, pearson, spearman
+from bench.score.measures.lrp import mean_lrp, optimal_lrp
+from bench.score.measures.oracle import ranked_by_cls_and_true_iou, ranked_by_true_iou, without_suppression_errors
+from bench.score.measures.quality import best_iou, mean_error, pearson, spearman
+from bench.score.protocols.matching import match
+from bench.score.tables.detections import Detections
+from bench.score.tables.ground_truth import GroundTruth
 from tests.score.simulate import random_detections, random_truth
 from tests.score.test_voc_protocol import slow_iou
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bench.errors import UserError
-from bench.score.raw_file import RawFile, RawHeader, RawWriter
+from bench.score.tables.raw_file import RawFile, RawHeader, RawWriter
 from detectors.raw import Raw
 
 HEADER = RawHeader(

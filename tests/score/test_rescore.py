@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from bench.errors import UserError
-from bench.score.detections import Detections
 from bench.score.evaluate import evaluate
-from bench.score.raw_file import RawHeader, RawWriter
 from bench.score.rescore import rescore, settings
+from bench.score.tables.detections import Detections
+from bench.score.tables.raw_file import RawHeader, RawWriter
 from detectors.parts.post import standard
 from detectors.parts.rank import cls, product, quality
 from detectors.parts.suppress import hard, iou_guided, none, soft

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.perf import score
-from bench.score.coco import NAMES
+from bench.score.protocols.coco import NAMES
 
 
 def test_all_sides_give_the_same_numbers(tmp_path):

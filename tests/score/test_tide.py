@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from bench.score.detections import Detections
-from bench.score.ground_truth import GroundTruth
-from bench.score.tide import TYPES, errors
+from bench.score.measures.tide import TYPES, errors
+from bench.score.tables.detections import Detections
+from bench.score.tables.ground_truth import GroundTruth
 from tests.score.simulate import random_detections, random_truth
 
 TIDECV = {
@@ -27,8 +27,8 @@ def test_numbers_of_tidecv(seed):
 
 
 def test_counts_on_official_results(shared_data):
-    from bench.score.detections_file import read_detections
     from bench.score.evaluate import load_truth
+    from bench.score.tables.detections_file import read_detections
 
     folder = shared_data / "coco_parity"
     truth = load_truth(folder / "instances_val2014_100.json")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from bench.score.detections import Detections
 from bench.score.evaluate import evaluate
-from bench.score.ground_truth import GroundTruth
+from bench.score.tables.detections import Detections
+from bench.score.tables.ground_truth import GroundTruth
 from tests.score.simulate import random_detections, random_truth
 
 
@@ -106,7 +106,7 @@ def test_plus_one_raises_the_iou_of_small_boxes():
         }
     )
     found = Detections.from_boxes(1, [0], [[4, 0, 20, 16]], [0.5], [0])
-    from bench.score.pairs import paired_iou
+    from bench.score.tables.pairs import paired_iou
 
     zero = np.array([0])
     assert paired_iou(truth, found, zero, zero)[0] == pytest.approx(0.6)

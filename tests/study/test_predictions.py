@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from bench.score.raw_file import RawFile
+from bench.score.tables.raw_file import RawFile
 from bench.study.execution import Execution
 from bench.study.live import LiveTable
 from bench.study.planning import Planning

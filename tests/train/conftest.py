@@ -8,8 +8,8 @@ import pytest
 import torch
 from jobs import job_on
 
+from bench.data.converting.prepare import prepare
 from bench.data.formats.synthetic import Config as Synthetic
-from bench.data.prepare import prepare
 from bench.data.store import Store
 from bench.train.job import Job
 

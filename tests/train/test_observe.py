@@ -13,8 +13,8 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import detectors
+from bench.data.converting.prepare import prepare as prepare_data
 from bench.data.formats.coco import Config as Coco
-from bench.data.prepare import prepare as prepare_data
 from bench.data.store import Store
 from bench.study.album import SEEN, SNAPSHOTS, TRAINING, Album, draw_album, pulls
 from bench.study.watch import CURVE

@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.nn import functional
 
 import detectors
-from bench.data.decode import decode
+from bench.data.batches.decode import decode
 from bench.data.input import InputConfig, View
 from bench.data.store import Store
 from bench.errors import UserError
-from bench.score.raw_file import RawFile, RawHeader, RawWriter
+from bench.score.tables.raw_file import RawFile, RawHeader, RawWriter
 from bench.train.place import Place
 from bench.train.predict import predict
 from bench.train.views import Seen, pooled

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from bench.data.encoded import BadImage, inspect
-from bench.data.masks import of_pixels
-from bench.data.record import Object, Record, read_image, to_row
-from bench.data.report import Report
-from bench.data.row import Row
-from bench.data.source import Chunk
+from bench.data.converting.encoded import BadImage, inspect
+from bench.data.converting.masks import of_pixels
+from bench.data.converting.record import Object, Record, read_image, to_row
+from bench.data.converting.report import Report
+from bench.data.converting.source import Chunk
+from bench.data.store.row import Row
 
 # The label ids of Cityscapes for the classes that have instances and are scored.
 THINGS = {"person": 24, "rider": 25, "car": 26, "truck": 27, "bus": 28, "train": 31, "motorcycle": 32, "bicycle": 33}

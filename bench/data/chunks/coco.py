@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.masks import of_segmentation
+from bench.data.converting.masks import of_segmentation
+from bench.data.converting.record import Object, Record, to_row
+from bench.data.converting.report import Report
+from bench.data.converting.source import Chunk
 from bench.data.paths import inside
-from bench.data.record import Object, Record, to_row
-from bench.data.report import Report
-from bench.data.row import Row
-from bench.data.source import Chunk
+from bench.data.store.row import Row
 
 DECODER = json.JSONDecoder(strict=False)
 

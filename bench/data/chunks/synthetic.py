@@ -7,14 +7,14 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.masks import of_pixels
-from bench.data.record import Object, Record, to_row
-from bench.data.report import Report
-from bench.data.row import Row
+from bench.data.converting.masks import of_pixels
+from bench.data.converting.record import Object, Record, to_row
+from bench.data.converting.report import Report
+from bench.data.converting.source import Chunk
 from bench.data.scenes.draws import Draws
 from bench.data.scenes.png import encode
 from bench.data.scenes.scene import Style, draw
-from bench.data.source import Chunk
+from bench.data.store.row import Row
 
 
 @dataclass(frozen=True)

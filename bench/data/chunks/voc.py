@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.data.converting.record import Object, Record, to_row
+from bench.data.converting.report import Report
+from bench.data.converting.source import Chunk
 from bench.data.paths import IMAGE_SUFFIXES, inside
-from bench.data.record import Object, Record, to_row
-from bench.data.report import Report
-from bench.data.row import Row
-from bench.data.source import Chunk
+from bench.data.store.row import Row
 
 MAX_XML_BYTES = 16 * 2**20
 

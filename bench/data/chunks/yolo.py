@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bench.data.masks import of_polygons
-from bench.data.record import Object, Record, to_row
-from bench.data.report import Report
-from bench.data.row import Row
-from bench.data.source import Chunk
+from bench.data.converting.masks import of_polygons
+from bench.data.converting.record import Object, Record, to_row
+from bench.data.converting.report import Report
+from bench.data.converting.source import Chunk
+from bench.data.store.row import Row
 
 
 @dataclass(frozen=True)

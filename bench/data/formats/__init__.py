@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bench.data.source import Source
+from bench.data.converting.source import Source
 from detectors.config import PartConfig
 
 

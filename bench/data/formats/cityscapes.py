@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from bench.data.chunks.cityscapes import THINGS, CityscapesChunk
+from bench.data.converting.report import Report
+from bench.data.converting.source import Chunk, Source
 from bench.data.formats import DataConfig
-from bench.data.manifest import ClassName
 from bench.data.paths import files_key
-from bench.data.report import Report
-from bench.data.source import Chunk, Source
+from bench.data.store.manifest import ClassName
 
 SUFFIX = "_leftImg8bit.png"
 

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.chunks.coco import CocoChunk, file_names, hashable
+from bench.data.converting.json_stream import entries
+from bench.data.converting.report import Report
+from bench.data.converting.source import Chunk, Source
 from bench.data.formats import DataConfig
-from bench.data.json_stream import entries
-from bench.data.manifest import ClassName
 from bench.data.paths import files_key, inside
-from bench.data.report import Report
-from bench.data.source import Chunk, Source
+from bench.data.store.manifest import ClassName
 from bench.errors import UserError
 
 OTHER_TASKS = ("captions_", "person_keypoints_", "stuff_", "panoptic_", "image_info_")

@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge
 
 from bench.data.chunks.synthetic import SyntheticChunk
+from bench.data.converting.report import Report
+from bench.data.converting.source import Chunk, Source
 from bench.data.formats import DataConfig
-from bench.data.manifest import ClassName
-from bench.data.report import Report
 from bench.data.scenes.scene import Style
 from bench.data.scenes.shapes import SHAPES
-from bench.data.source import Chunk, Source
+from bench.data.store.manifest import ClassName
 from detectors.config import Count, Unit
 
 PRESETS: dict[str, dict[str, Any]] = {

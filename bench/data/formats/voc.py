@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from bench.data.chunks.voc import BadXml, VocChunk, class_names, read_xml
+from bench.data.converting.report import Report, structural
+from bench.data.converting.source import Chunk, Source, label_of
 from bench.data.formats import DataConfig
-from bench.data.manifest import ClassName
 from bench.data.paths import files_key, inside
-from bench.data.report import Report, structural
-from bench.data.source import Chunk, Source, label_of
+from bench.data.store.manifest import ClassName
 from bench.errors import UserError
 
 CLASSES = (

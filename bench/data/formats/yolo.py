@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 import yaml
 
 from bench.data.chunks.yolo import YoloChunk, label_path
+from bench.data.converting.report import Report, structural
+from bench.data.converting.source import Chunk, Source
 from bench.data.formats import DataConfig
-from bench.data.manifest import ClassName
 from bench.data.paths import IMAGE_SUFFIXES, files_key
-from bench.data.report import Report, structural
-from bench.data.source import Chunk, Source
+from bench.data.store.manifest import ClassName
 from bench.errors import UserError
 
 ROLES = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}

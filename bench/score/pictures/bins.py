@@ -5,12 +5,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from bench.score.calibration import Reliability
-from bench.score.detections import Detections
-from bench.score.ground_truth import GroundTruth
-from bench.score.iou_bins import Binned, mean_score_by_iou, positives_by_iou
+from bench.score.measures.calibration import Reliability
+from bench.score.measures.iou_bins import Binned, mean_score_by_iou, positives_by_iou
+from bench.score.measures.tide import TYPES, Errors
 from bench.score.pictures.picture import COLOURS, GREY, Picture, colour, label, legend, panels
-from bench.score.tide import TYPES, Errors
+from bench.score.tables.detections import Detections
+from bench.score.tables.ground_truth import GroundTruth
 
 
 def positives_after_suppression(rows: Mapping[str, np.ndarray]) -> Picture:

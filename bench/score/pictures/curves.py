@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bench.score.coco import ABSENT, ap_by_iou
-from bench.score.detections import Detections
-from bench.score.ground_truth import GroundTruth
-from bench.score.iou_bins import EDGES, recall_by_iou, share_above_iou
+from bench.score.measures.iou_bins import EDGES, recall_by_iou, share_above_iou
 from bench.score.pictures.picture import Picture, colour, label, legend, panels
-from bench.score.protocol import IOU_THRESHOLDS, RECALL_THRESHOLDS
+from bench.score.protocols.coco import ABSENT, ap_by_iou
+from bench.score.protocols.protocol import IOU_THRESHOLDS, RECALL_THRESHOLDS
+from bench.score.resampling.weighted_ap import WeightedAP, mean_present
 from bench.score.scores import Scores
-from bench.score.weighted_ap import WeightedAP, mean_present
+from bench.score.tables.detections import Detections
+from bench.score.tables.ground_truth import GroundTruth
 
 SHOWN_THRESHOLDS = (0, 2, 4, 5, 6, 8)
 """IoU .5, .6, .7, .75, .8, .9"""
@@ -77,7 +77,7 @@ def _ap_by_iou(scores: Scores) -> dict[float, float]:
     if scores.accumulated is not None:
         return ap_by_iou(scores.accumulated)
     if scores.rules.rules == "voc":
-        from bench.score.voc import weighted
+        from bench.score.protocols.voc import weighted
 
         table = weighted(scores.truth, scores.detections, scores.rules)
     else:

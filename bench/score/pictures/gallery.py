@@ -7,13 +7,13 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from bench.score.calibration import true_iou
-from bench.score.lrp import THRESHOLD
-from bench.score.matching import Matches
+from bench.score.measures.calibration import true_iou
+from bench.score.measures.lrp import THRESHOLD
 from bench.score.pictures.picture import Picture
 from bench.score.pictures.tiles import fitted, framed, sheet
+from bench.score.protocols.matching import Matches
+from bench.score.resampling.statistics import half_matches
 from bench.score.scores import Scores
-from bench.score.statistics import half_matches
 
 LoadImage = Callable[[int], np.ndarray]
 """index of an image -> its pixels, [H, W, 3] uint8"""

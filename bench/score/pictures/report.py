@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.score.calibration import overall_reliability
-from bench.score.iou_bins import object_iou
+from bench.score.measures.calibration import overall_reliability
+from bench.score.measures.iou_bins import object_iou
+from bench.score.measures.tide import errors
 from bench.score.pictures.bins import error_bars, positives_after_suppression, reliability_diagram, score_by_iou
 from bench.score.pictures.curves import ap_over_iou, precision_recall, recall_over_iou, share_over_iou
 from bench.score.pictures.gallery import LoadImage, gallery
 from bench.score.pictures.scatter import iou_scatter
+from bench.score.resampling.statistics import half_matches
 from bench.score.scores import Scores
-from bench.score.statistics import half_matches
-from bench.score.tide import errors
 
 
 def draw(

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.score.detections import Detections
-from bench.score.ground_truth import GroundTruth
+from bench.score.measures.quality import NEAR, believed, best_iou, pearson, spearman
 from bench.score.pictures.picture import COLOURS, Picture, label, panels
-from bench.score.quality import NEAR, believed, best_iou, pearson, spearman
+from bench.score.tables.detections import Detections
+from bench.score.tables.ground_truth import GroundTruth
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

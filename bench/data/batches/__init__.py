@@ -1,0 +1,1 @@
+"""A store into batches: which rows, as samples, augmented, decoded, padded."""

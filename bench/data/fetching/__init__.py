@@ -1,0 +1,1 @@
+"""Official data sets from where they are published: downloaded, checked, unpacked."""

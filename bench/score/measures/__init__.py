@@ -1,0 +1,1 @@
+"""How well scores know the fit, and what kind of error costs how much."""

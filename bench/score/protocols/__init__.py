@@ -1,0 +1,1 @@
+"""Who found what, and COCO's and VOC's numbers of it."""

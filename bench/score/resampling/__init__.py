@@ -1,0 +1,1 @@
+"""Intervals: metrics of images drawn again, and the difference of two rows."""

@@ -1,0 +1,1 @@
+"""Objects, detections and raw predictions as arrays over all images, and on disk."""
