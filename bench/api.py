@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from bench.data.store import Store
     from bench.score.rescore import Rescored
     from bench.score.scores import Scores
+    from bench.study.definition.spec import Study
     from bench.study.run import Finished
-    from bench.study.spec import Study
 
 RUNS = Path("runs")
 
@@ -59,12 +59,12 @@ def run(
     dry_run: bool = False,
 ) -> RunResult:
     """Runs what is missing of a study and gives its leaderboard; failed rows are rows, not exceptions."""
+    from bench.study.definition.find import find_study
+    from bench.study.definition.spec import load_study
+    from bench.study.definition.study_file import Resources
     from bench.study.dry_run import dry_run as what_would_run
-    from bench.study.find import find_study
-    from bench.study.resources import Spread
     from bench.study.run import run_study
-    from bench.study.spec import load_study
-    from bench.study.study_file import Resources
+    from bench.study.running.resources import Spread
 
     storage = Path(storage)
     found = load_study(find_study(str(study)), profile=profile, rows=rows, seeds=seeds, overrides=_settings(settings))
@@ -196,7 +196,7 @@ def compare_rows(
     """Two rows of a study image by image, on one page: where they differ most, drawn side by side."""
     from bench.board.compare_load import load_versus
     from bench.board.compare_page import write_compare_page
-    from bench.study.datasets import find_store
+    from bench.study.steps.datasets import find_store
     from bench.track.tracker import Tracker
 
     root = Path(storage).resolve()

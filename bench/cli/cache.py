@@ -15,7 +15,7 @@ app = typer.Typer(help="The finished steps below a storage.", no_args_is_help=Tr
 def ls(storage: Storage = RUNS) -> None:
     """List all steps, the largest first: size, days since their last use, who asked for them."""
     from bench.cli.listing import table, text
-    from bench.study.inventory import entries
+    from bench.study.steps.inventory import entries
 
     found, now = entries(_there(storage)), time.time()
     shown = table("step", "MB", "days", "state", "asked for by")
@@ -34,7 +34,7 @@ def prune(
     storage: Storage = RUNS,
 ) -> None:
     """Remove steps that were not used for some days; running ones stay, data and records too."""
-    from bench.study import inventory
+    from bench.study.steps import inventory
 
     gone = list(inventory.prune(_there(storage), days=older_than, studies=study or ()))
     typer.echo(f"removed {len(gone)} steps, {sum(entry.size for entry in gone) / 1e6:.1f} MB")

@@ -9,7 +9,7 @@ from bench.cli.common import GPUs, Least, Profile, Rows, Seeds, Settings, Study,
 if TYPE_CHECKING:
     from bench.cluster.head import Head
     from bench.cluster.pack import Pack
-    from bench.study.spec import Study as LoadedStudy
+    from bench.study.definition.spec import Study as LoadedStudy
 
 Head_ = Annotated[str, typer.Option("--address", help="Dashboard of the cluster's head: http(s)://HOST:8265.")]
 Job = Annotated[str, typer.Argument(help="Its id, as `submit` and `jobs` say it.")]
@@ -116,9 +116,9 @@ def _packed(
     """The study, checked here before anything is sent; what the job calls it; and what goes along."""
     from bench.cluster.pack import STUDIES, checkout, collect
     from bench.config.overrides import settings_from_command_line
-    from bench.study.find import all_studies, find_study
-    from bench.study.provenance import changes, git_revision
-    from bench.study.spec import load_study
+    from bench.study.definition.find import all_studies, find_study
+    from bench.study.definition.spec import load_study
+    from bench.study.steps.provenance import changes, git_revision
 
     file = find_study(study)
     overrides = settings_from_command_line(settings)

@@ -15,7 +15,7 @@ from bench.config.tree import to_tree
 from bench.errors import UserError
 
 if TYPE_CHECKING:
-    from bench.study.spec import Study
+    from bench.study.definition.spec import Study
 
 
 def variants() -> str:
@@ -45,9 +45,9 @@ def variant(name: str, form: str) -> str:
 
 def studies(storage: Path) -> str:
     from bench.study.completion import finished_rows
+    from bench.study.definition.find import all_studies
+    from bench.study.definition.spec import load_study
     from bench.study.estimate import estimate
-    from bench.study.find import all_studies
-    from bench.study.spec import load_study
 
     shown = table("study", "rows", "skipped", "seeds", "trainings", "GPU-hours", "done", "title")
     for name, file in all_studies().items():
@@ -60,9 +60,9 @@ def studies(storage: Path) -> str:
 
 def study(name: str, profile: str, storage: Path, tracking: str | None) -> str:
     """Rows with what was published and measured of them, what they cost, and the verdicts on the claims."""
+    from bench.study.definition.find import find_study
+    from bench.study.definition.spec import load_study
     from bench.study.estimate import estimate
-    from bench.study.find import find_study
-    from bench.study.spec import load_study
 
     found = load_study(find_study(name), profile=profile)
     measured, verdicts = _measured(found, storage, tracking)
@@ -105,7 +105,7 @@ def _numbers(numbers: dict[str, float]) -> str:
 
 
 def schema() -> str:
-    from bench.study.schema import study_schema
+    from bench.study.definition.schema import study_schema
 
     return json.dumps(study_schema(), indent=1)
 

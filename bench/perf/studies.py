@@ -12,11 +12,11 @@ from typing import Any
 import torch
 
 from bench.perf.harness import Comparison, Disagreement, Options, timing
-from bench.study.cache import StepCache
-from bench.study.datasets import prepared_data
-from bench.study.graph import cells
-from bench.study.spec import load_study
-from bench.study.trainings import silent
+from bench.study.definition.spec import load_study
+from bench.study.running.trainings import silent
+from bench.study.steps.cache import StepCache
+from bench.study.steps.datasets import prepared_data
+from bench.study.steps.graph import cells
 from bench.train.checkpoint import read_state
 from bench.train.job import Job
 from bench.train.ray_session import ray_session

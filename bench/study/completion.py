@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from bench.study.cache import StepCache
-from bench.study.datasets import data_is_prepared, prepared_data
-from bench.study.graph import cells
-from bench.study.spec import Study
+from bench.study.definition.spec import Study
+from bench.study.steps.cache import StepCache
+from bench.study.steps.datasets import data_is_prepared, prepared_data
+from bench.study.steps.graph import cells
 
 
 def finished_rows(study: Study, storage: Path) -> int:

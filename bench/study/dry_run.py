@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.data.store import Store
-from bench.study.cache import StepCache
-from bench.study.datasets import data_is_prepared, prepared_data
+from bench.study.definition.spec import Study
 from bench.study.estimate import SECONDS_A_TERAFLOP, estimate, training_teraflops
-from bench.study.graph import Cell, Step, cells, data_digest
-from bench.study.spec import Study
+from bench.study.steps.cache import StepCache
+from bench.study.steps.datasets import data_is_prepared, prepared_data
+from bench.study.steps.graph import Cell, Step, cells, data_digest
 
 
 def dry_run(study: Study, storage: Path) -> str:

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.config.digest import digest
 from bench.data.formats import synthetic
 from bench.data.input import InputConfig
-from bench.study.spec import Recipe, Row, Study
+from bench.study.definition.spec import Recipe, Row, Study
 from bench.train.job import course
 from detectors.deformable import DeformableConv
 from detectors.parts.backbone import BackboneConfig

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import Interrupted, StepFailed
-from bench.study.cache import StepCache
-from bench.study.execution import Execution
-from bench.study.graph import Cell, Splits
-from bench.study.inventory import note_users
-from bench.study.judge import as_record, verdicts
-from bench.study.live import LiveTable
-from bench.study.planning import Planning
-from bench.study.remote import Remote
-from bench.study.resources import Spread
-from bench.study.showing import Showing, Shown
-from bench.study.spec import Study
-from bench.study.state import CellState
+from bench.study.definition.spec import Study
+from bench.study.running.execution import Execution
+from bench.study.running.live import LiveTable
+from bench.study.running.planning import Planning
+from bench.study.running.resources import Spread
+from bench.study.running.state import CellState
+from bench.study.steps.cache import StepCache
+from bench.study.steps.graph import Cell, Splits
+from bench.study.steps.inventory import note_users
+from bench.study.steps.remote import Remote
+from bench.study.telling.judge import as_record, verdicts
+from bench.study.telling.showing import Showing, Shown
 
 TIDY_UP = "finished rows are kept; the same command goes on from there"
 
@@ -61,7 +61,7 @@ def run_study(
 
 
 def _run(study: Study, cache: StepCache, tracking: str | None, spread: Spread, address: str | None) -> Execution:
-    from bench.study.recorder import Recorder
+    from bench.study.telling.recorder import Recorder
     from bench.track.tracker import Tracker
 
     splits: dict[str, Splits] = {}

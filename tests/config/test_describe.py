@@ -9,8 +9,8 @@ import yaml
 from bench.config.describe import describe, type_name
 from bench.config.tree import from_tree, to_tree
 from bench.config.yaml_file import read_value
-from bench.study.find import all_studies
-from bench.study.schema import study_schema
+from bench.study.definition.find import all_studies
+from bench.study.definition.schema import study_schema
 from detectors import zoo
 from detectors.config import Count, Unit
 from detectors.families import DetectorConfig

@@ -7,13 +7,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 import detectors
-from bench.study.cache import StepCache
-from bench.study.datasets import prepared_data
-from bench.study.graph import Cell, cells
-from bench.study.recorder import Recorder
-from bench.study.spec import Study, load_study
-from bench.study.state import CellState
-from bench.study.work import do_step, train_step
+from bench.study.definition.spec import Study, load_study
+from bench.study.running.state import CellState
+from bench.study.steps.cache import StepCache
+from bench.study.steps.datasets import prepared_data
+from bench.study.steps.graph import Cell, cells
+from bench.study.steps.work import do_step, train_step
+from bench.study.telling.recorder import Recorder
 from bench.track.tracker import Tracker
 from bench.train.workers import Workers
 

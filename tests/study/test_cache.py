@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UserError
-from bench.study import cache as caches
-from bench.study.cache import ERROR, StepCache, finish, read_json, write_json
-from bench.study.graph import Step
-from bench.study.trainings import concurrent_trials
+from bench.study.running.trainings import concurrent_trials
+from bench.study.steps import cache as caches
+from bench.study.steps.cache import ERROR, StepCache, finish, read_json, write_json
+from bench.study.steps.graph import Step
 from bench.train.workers import Workers
 
 STEP = Step("train", "abc", (), None)

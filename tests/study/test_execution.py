@@ -7,14 +7,14 @@ from random import Random
 
 import pytest
 
-from bench.study.cache import RESULT, StepCache, finish
-from bench.study.execution import Ended, Execution
-from bench.study.graph import Cell
-from bench.study.live import LiveTable
-from bench.study.planning import Planning
-from bench.study.resources import Spread
-from bench.study.spec import load_study
-from bench.study.state import CellState
+from bench.study.definition.spec import load_study
+from bench.study.running.execution import Ended, Execution
+from bench.study.running.live import LiveTable
+from bench.study.running.planning import Planning
+from bench.study.running.resources import Spread
+from bench.study.running.state import CellState
+from bench.study.steps.cache import RESULT, StepCache, finish
+from bench.study.steps.graph import Cell
 from bench.train.ray_session import ray_session
 
 STUDY = """title: t

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from bench.config.overrides import settings_from_command_line
-from bench.study.graph import Cell, Splits, cells, data_digest, unique_steps
-from bench.study.spec import Row, Study, load_study
+from bench.study.definition.spec import Row, Study, load_study
+from bench.study.steps.graph import Cell, Splits, cells, data_digest, unique_steps
 
 STUDY = """title: t
 data: {kind: synthetic}

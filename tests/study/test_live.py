@@ -2,8 +2,8 @@
 
 import io
 
-from bench.study.live import LiveTable
-from bench.study.state import CellState, reason_of
+from bench.study.running.live import LiveTable
+from bench.study.running.state import CellState, reason_of
 
 
 class Terminal(io.StringIO):

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pytest
 
 from bench.score.tables.raw_file import RawFile
-from bench.study.execution import Execution
-from bench.study.live import LiveTable
-from bench.study.planning import Planning
-from bench.study.resources import Spread
+from bench.study.definition.study_file import Resources
 from bench.study.run import Nobody
-from bench.study.study_file import Resources
+from bench.study.running.execution import Execution
+from bench.study.running.live import LiveTable
+from bench.study.running.planning import Planning
+from bench.study.running.resources import Spread
 from bench.train.ray_session import Session, ray_session
 from tests.study.place import Place
 

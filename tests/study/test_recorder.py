@@ -10,10 +10,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from bench.errors import Interrupted
-from bench.study.datasets import prepared_data
-from bench.study.graph import cells
-from bench.study.spec import load_study
-from bench.study.state import CellState
+from bench.study.definition.spec import load_study
+from bench.study.running.state import CellState
+from bench.study.steps.datasets import prepared_data
+from bench.study.steps.graph import cells
 from bench.track.tracker import Tracker
 from tests.study.place import Place
 

@@ -8,9 +8,9 @@ from moto.server import ThreadedMotoServer
 
 from bench import api
 from bench.errors import UserError
-from bench.study.cache import StepCache, finish
-from bench.study.graph import Step
-from bench.study.remote import Remote
+from bench.study.steps.cache import StepCache, finish
+from bench.study.steps.graph import Step
+from bench.study.steps.remote import Remote
 
 STEP = Step("train", "abc", (), None)
 STUDY = """title: t

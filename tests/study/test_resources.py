@@ -7,9 +7,9 @@ import pytest
 
 from bench import api
 from bench.errors import UserError
-from bench.study.resources import Spread
-from bench.study.spec import load_study
-from bench.study.study_file import Resources
+from bench.study.definition.spec import load_study
+from bench.study.definition.study_file import Resources
+from bench.study.running.resources import Spread
 from bench.train.ray_session import Session
 from bench.train.workers import Workers
 

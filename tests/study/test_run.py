@@ -14,9 +14,9 @@ import psutil
 import pytest
 
 from bench import api
-from bench.study.datasets import prepared_data
-from bench.study.graph import cells
-from bench.study.spec import load_study
+from bench.study.definition.spec import load_study
+from bench.study.steps.datasets import prepared_data
+from bench.study.steps.graph import cells
 
 STUDY = """title: two rows, small enough for a test
 data: {kind: synthetic, preset: tiny, size: 64, train: 24, val: 12}

@@ -7,9 +7,9 @@ import pytest
 
 from bench import api
 from bench.config.tree import ConfigError, from_tree
+from bench.study.definition.spec import load_study
 from bench.study.search.settings import Search
 from bench.study.search.trial import Told, label
-from bench.study.spec import load_study
 
 SIGMAS = [0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.05, 0.1, 0.5, 1.0]
 STUDY = f"""title: how wide should the vote be?

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from bench.study.resources import Spread
+from bench.study.definition.spec import Study, load_study
 from bench.study.run import Finished, run_study
-from bench.study.spec import Study, load_study
+from bench.study.running.resources import Spread
 from bench.track.address import database_uri
 from tests.study.place import Place
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.study.find import all_studies, find_study
-from bench.study.profiles import FULL, profile_files
-from bench.study.provenance import git_revision, hardware, provenance
-from bench.study.published import published_rows
-from bench.study.spec import load_study, study_name
+from bench.study.definition.find import all_studies, find_study
+from bench.study.definition.profiles import FULL, profile_files
+from bench.study.definition.published import published_rows
+from bench.study.definition.spec import load_study, study_name
+from bench.study.steps.provenance import git_revision, hardware, provenance
 from detectors.parts.backbone import tiny
 
 STUDY = """title: t

@@ -9,9 +9,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.cli import run_app
+from bench.study.definition.find import all_studies, find_study
+from bench.study.definition.spec import load_study
 from bench.study.estimate import _teraflops, estimate, trainings
-from bench.study.find import all_studies, find_study
-from bench.study.spec import load_study
 from detectors.parts.backbone import resnet
 from detectors.parts.neck import fpn
 

@@ -1,9 +1,9 @@
 """The curves that a page draws of a study by itself: a metric over the setting that its rows vary."""
 
 from bench.board.build import build
-from bench.study.find import find_study
-from bench.study.redo import flat
-from bench.study.spec import load_study
+from bench.study.definition.find import find_study
+from bench.study.definition.spec import load_study
+from bench.study.telling.redo import flat
 from bench.track.record import RunRecord
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.study.find import all_studies
-from bench.study.study_file import StudyFile, read_study_file
+from bench.study.definition.find import all_studies
+from bench.study.definition.study_file import StudyFile, read_study_file
 from tests.sweeps.printed import MISREAD, PRINTED, TEXTS, TORN, Printed
 
 STUDIES = {name: file for name, file in all_studies().items() if name.partition("/")[0] in TEXTS and "/" in name}

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from bench.config.overrides import settings_from_command_line
-from bench.study.cache import StepCache
-from bench.study.datasets import prepared_data
-from bench.study.execution import Execution
-from bench.study.find import all_studies
-from bench.study.graph import Cell, Splits, cells
-from bench.study.live import LiveTable
-from bench.study.resources import Spread
-from bench.study.spec import Study, load_study
-from bench.study.state import CellState
+from bench.study.definition.find import all_studies
+from bench.study.definition.spec import Study, load_study
+from bench.study.running.execution import Execution
+from bench.study.running.live import LiveTable
+from bench.study.running.resources import Spread
+from bench.study.running.state import CellState
+from bench.study.steps.cache import StepCache
+from bench.study.steps.datasets import prepared_data
+from bench.study.steps.graph import Cell, Splits, cells
 from bench.train.ray_session import ray_session
 
 SMALLER = (

@@ -16,8 +16,8 @@ import detectors
 from bench.data.converting.prepare import prepare as prepare_data
 from bench.data.formats.coco import Config as Coco
 from bench.data.store import Store
-from bench.study.album import SEEN, SNAPSHOTS, TRAINING, Album, draw_album, pulls
-from bench.study.watch import CURVE
+from bench.study.steps.album import SEEN, SNAPSHOTS, TRAINING, Album, draw_album, pulls
+from bench.study.steps.watch import CURVE
 from bench.train.checkpoint import read_state
 from bench.train.gains import PER_OBJECT, GivenBoxes
 from bench.train.job import Job, prepare, train

@@ -13,10 +13,18 @@ from bench.config.yaml_file import Document
 from bench.data.formats import DataConfig
 from bench.data.input import InputConfig
 from bench.errors import UserError
-from bench.study.profiles import FULL, RECIPE_KEYS, Profile, load_profile, recipe_settings
+from bench.study.definition.profiles import FULL, RECIPE_KEYS, Profile, load_profile, recipe_settings
+from bench.study.definition.study_file import (
+    WORDS,
+    Published,
+    Resources,
+    RowWords,
+    StudyFile,
+    read_study_file,
+    row_words,
+)
 from bench.study.search.settings import Search
 from bench.study.search.trial import UNDER_WAY, Told, Trial
-from bench.study.study_file import WORDS, Published, Resources, RowWords, StudyFile, read_study_file, row_words
 from bench.train.config import TrainConfig
 from detectors import zoo
 from detectors.families import DetectorConfig

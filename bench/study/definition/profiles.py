@@ -9,7 +9,7 @@ from bench.config.suggest import remedy
 from bench.config.tree import from_tree
 from bench.config.yaml_file import Document, read_yaml
 from bench.errors import UserError
-from bench.study.study_file import StudyFile
+from bench.study.definition.study_file import StudyFile
 from detectors.shrink import Size
 from sweeps import PROFILES
 

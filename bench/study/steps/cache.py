@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import UserError
-from bench.study.graph import Step
+from bench.study.steps.graph import Step
 
 if TYPE_CHECKING:
-    from bench.study.remote import Remote
+    from bench.study.steps.remote import Remote
 
 RESULT = "result.json"
 ERROR = "error.txt"

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench.study.datasets import prepared_data
-from bench.study.graph import Cell, Splits, cells
-from bench.study.spec import Study
-from bench.study.state import CellState
+from bench.study.definition.spec import Study
+from bench.study.running.state import CellState
+from bench.study.steps.datasets import prepared_data
+from bench.study.steps.graph import Cell, Splits, cells
 
 
 class Planning:

@@ -2,7 +2,7 @@
 
 import re
 
-from bench.study.study_file import Published
+from bench.study.definition.study_file import Published
 from bench.track import record
 
 PERCENT = 100.0

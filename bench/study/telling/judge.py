@@ -8,12 +8,12 @@ import numpy as np
 
 from bench.errors import UserError
 from bench.score.claims import Quantity, Row, Table, Verdict, judge
-from bench.study.cache import StepCache, read_json
-from bench.study.graph import Cell
-from bench.study.redo import flat
-from bench.study.spec import Study
-from bench.study.state import CellState
-from bench.study.work import CURVES
+from bench.study.definition.spec import Study
+from bench.study.running.state import CellState
+from bench.study.steps.cache import StepCache, read_json
+from bench.study.steps.graph import Cell
+from bench.study.steps.work import CURVES
+from bench.study.telling.redo import flat
 
 
 def verdicts(study: Study, ended: Sequence[tuple[Cell, CellState]], cache: StepCache) -> list[Verdict]:

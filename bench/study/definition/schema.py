@@ -3,9 +3,9 @@
 from typing import Any
 
 from bench.config.schema import schema_of
-from bench.study.profiles import RECIPE_KEYS
-from bench.study.spec import Recipe
-from bench.study.study_file import RowWords, StudyFile
+from bench.study.definition.profiles import RECIPE_KEYS
+from bench.study.definition.spec import Recipe
+from bench.study.definition.study_file import RowWords, StudyFile
 from detectors import zoo
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import UserError
-from bench.study.watch import CURVE, SYSTEM
+from bench.study.steps.watch import CURVE, SYSTEM
 from bench.track.samples import Point, SystemFiles
 from bench.track.tail import Tail
 from bench.track.tracker import Tracker

@@ -22,11 +22,11 @@ from bench.score.tables.detections import Detections
 from bench.score.tables.detections_file import write_parquet
 from bench.score.tables.ground_truth import GroundTruth
 from bench.score.tables.raw_file import RawFile, RawHeader, RawWriter
-from bench.study.album import GAINS, SEEN, SNAPSHOTS, Album, draw_album
-from bench.study.cache import finish, write_json
-from bench.study.graph import Prediction, Scoring, Step
-from bench.study.provenance import leave_provenance
-from bench.study.watch import CURVE, Surroundings, Watch
+from bench.study.steps.album import GAINS, SEEN, SNAPSHOTS, Album, draw_album
+from bench.study.steps.cache import finish, write_json
+from bench.study.steps.graph import Prediction, Scoring, Step
+from bench.study.steps.provenance import leave_provenance
+from bench.study.steps.watch import CURVE, Surroundings, Watch
 from bench.train.cost import latency, operations, size_of
 from bench.train.job import CHECKPOINTS, Job, train
 from bench.train.loop import Hooks

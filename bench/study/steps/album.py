@@ -17,7 +17,7 @@ from bench.score.pictures.training import (
     positives_over_training,
     regression_gains,
 )
-from bench.study.watch import CURVE, CURVE_POINTS
+from bench.study.steps.watch import CURVE, CURVE_POINTS
 from bench.train.gains import GivenBoxes
 from bench.train.job import Job
 from bench.train.loop import Training

@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from bench.study.find import all_studies
-from bench.study.profiles import FULL
-from bench.study.spec import Row, Study
+from bench.study.definition.find import all_studies
+from bench.study.definition.profiles import FULL
+from bench.study.definition.spec import Row, Study
 
 SHOWN_DIFFERENCES = 12
 

@@ -7,9 +7,9 @@ from bench.data.converting.prepare import prepare
 from bench.data.formats import DataConfig
 from bench.data.store import Store
 from bench.errors import UserError
-from bench.study.graph import Splits
-from bench.study.locks import waiting_for
-from bench.study.spec import Study
+from bench.study.definition.spec import Study
+from bench.study.steps.graph import Splits
+from bench.study.steps.locks import waiting_for
 
 TRAIN, VAL = "train", "val"
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench.score.protocols.coco import ABSENT
-from bench.study.cache import ERROR, TRACEBACK, StepCache
-from bench.study.graph import Cell, Kind, Step, unique_steps
-from bench.study.live import LiveTable
-from bench.study.locks import Locks
-from bench.study.resources import Spread
-from bench.study.state import CellState, Status, reason_of
-from bench.study.trainings import Trainings
-from bench.study.work import clear_predictions, do_step, predict_share
+from bench.study.running.live import LiveTable
+from bench.study.running.resources import Spread
+from bench.study.running.state import CellState, Status, reason_of
+from bench.study.running.trainings import Trainings
+from bench.study.steps.cache import ERROR, TRACEBACK, StepCache
+from bench.study.steps.graph import Cell, Kind, Step, unique_steps
+from bench.study.steps.locks import Locks
+from bench.study.steps.work import clear_predictions, do_step, predict_share
 from bench.train.ray_session import Session
 from bench.train.workers import Workers
 

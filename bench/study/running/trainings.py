@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import Interrupted
-from bench.study.cache import ERROR, PROGRESS, TRACEBACK, StepCache
-from bench.study.graph import Step
-from bench.study.state import reason_of
-from bench.study.work import train_step
+from bench.study.running.state import reason_of
+from bench.study.steps.cache import ERROR, PROGRESS, TRACEBACK, StepCache
+from bench.study.steps.graph import Step
+from bench.study.steps.work import train_step
 from bench.train.workers import Workers
 
 WATCHING = {"CPU": 0, "node:__internal_head__": 0.001}

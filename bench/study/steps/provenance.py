@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
-from bench.study.cache import read_json, write_json
+from bench.study.steps.cache import read_json, write_json
 
 PACKAGES = ("locbench", "torch", "torchvision", "ray", "mlflow", "faster-coco-eval", "pycocotools", "numpy")
 MADE, ENVIRONMENT, CHANGES = "made.json", "environment.txt", "changes.diff"
@@ -67,7 +67,7 @@ def git_revision() -> str:
 
 def _packed(name: str) -> str:
     """What a job brought along, as there is no git where it runs."""
-    file = Path(__file__).resolve().parents[1] / name
+    file = Path(__file__).resolve().parents[2] / name
     return file.read_text() if file.is_file() else ""
 
 

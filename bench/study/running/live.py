@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from bench.study.state import CellState
+from bench.study.running.state import CellState
 
 PLAIN_EVERY_SECONDS = 15.0
 COLOURS = {

@@ -8,16 +8,16 @@ from typing import Any, Literal
 
 from bench.data.store import Store
 from bench.errors import Interrupted, UserError
-from bench.study import redo
-from bench.study.album import TRAINING
-from bench.study.cache import StepCache
-from bench.study.follow import Follow
-from bench.study.graph import Cell, Splits, data_digest
-from bench.study.provenance import CHANGES, ENVIRONMENT, left_provenance, provenance
-from bench.study.published import published_rows
-from bench.study.spec import Skipped, Study
-from bench.study.state import CellState
-from bench.study.work import CURVES, DETECTIONS, GALLERY, PLOTS, RAW
+from bench.study.definition.published import published_rows
+from bench.study.definition.spec import Skipped, Study
+from bench.study.running.state import CellState
+from bench.study.steps.album import TRAINING
+from bench.study.steps.cache import StepCache
+from bench.study.steps.graph import Cell, Splits, data_digest
+from bench.study.steps.provenance import CHANGES, ENVIRONMENT, left_provenance, provenance
+from bench.study.steps.work import CURVES, DETECTIONS, GALLERY, PLOTS, RAW
+from bench.study.telling import redo
+from bench.study.telling.follow import Follow
 from bench.track.record import DataSet, RunRecord, Status
 from bench.track.tracker import Tracker
 from bench.train import first_weights

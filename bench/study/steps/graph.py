@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from bench.config.digest import digest
 from bench.config.tree import to_tree
-from bench.study.spec import Row, Study
+from bench.study.definition.spec import Row, Study
 from bench.train.job import Job
 
 Kind = Literal["train", "predict", "score"]

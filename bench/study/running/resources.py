@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from bench.study.graph import Cell
-from bench.study.spec import Row
-from bench.study.study_file import Resources
+from bench.study.definition.spec import Row
+from bench.study.definition.study_file import Resources
+from bench.study.steps.graph import Cell
 from bench.train.ray_session import Session
 from bench.train.workers import Workers
 

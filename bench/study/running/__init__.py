@@ -1,0 +1,1 @@
+"""The steps that are missing, done on Ray."""

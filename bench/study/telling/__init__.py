@@ -1,0 +1,1 @@
+"""What a run tells: to the tracker, and to whoever started it."""
