@@ -25,7 +25,7 @@ def evaluate(
     from bench import api
     from bench.cli import score_texts
     from bench.score.resampling.compare import compare as compared
-    from bench.study.steps.cache import write_json
+    from bench.study.steps.result import write_json
 
     found = [api.evaluate(path, data, protocol) for path in detections]
     for path, scores in zip(detections, found, strict=True):

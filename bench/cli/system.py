@@ -33,7 +33,7 @@ def perf(
     """Measure speed and memory side by side with named peers, on the same inputs, outputs checked equal first."""
     from bench.perf import harness, report
     from bench.perf.harness import Options
-    from bench.study.steps.cache import write_json
+    from bench.study.steps.result import write_json
 
     if not suite:
         typer.echo("\n".join(f"{name:<10} {about}" for name, about in harness.suites().items()))

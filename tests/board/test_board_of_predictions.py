@@ -23,7 +23,7 @@ from bench.score.rescore import rescore
 from bench.score.scores import Scores
 from bench.score.tables.ground_truth import GroundTruth
 from bench.score.tables.raw_file import RawFile, RawHeader, RawWriter
-from bench.study.steps.cache import write_json
+from bench.study.steps.result import write_json
 from bench.track.tracker import Tracker
 from detectors.parts.post import PostConfig, standard
 from detectors.parts.suppress import none, soft

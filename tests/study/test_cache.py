@@ -9,8 +9,9 @@ import pytest
 from bench.errors import UserError
 from bench.study.running.trainings import concurrent_trials
 from bench.study.steps import cache as caches
-from bench.study.steps.cache import ERROR, StepCache, finish, read_json, write_json
+from bench.study.steps.cache import StepCache
 from bench.study.steps.graph import Step
+from bench.study.steps.result import ERROR, finish, read_json, write_json
 from bench.train.workers import Workers
 
 STEP = Step("train", "abc", (), None)

@@ -13,8 +13,9 @@ from bench.study.running.live import LiveTable
 from bench.study.running.planning import Planning
 from bench.study.running.resources import Spread
 from bench.study.running.state import CellState
-from bench.study.steps.cache import RESULT, StepCache, finish
+from bench.study.steps.cache import StepCache
 from bench.study.steps.graph import Cell
+from bench.study.steps.result import RESULT, finish
 from bench.train.ray_session import ray_session
 
 STUDY = """title: t

@@ -9,10 +9,10 @@ from typing import cast
 import pytest
 
 from bench.cli import run_app
-from bench.study.steps.cache import finish
 from bench.study.steps.graph import Cell, Step
 from bench.study.steps.inventory import entries, note_users, prune
 from bench.study.steps.locks import Locks
+from bench.study.steps.result import finish
 
 DAY = 86400
 

@@ -8,9 +8,10 @@ from moto.server import ThreadedMotoServer
 
 from bench import api
 from bench.errors import UserError
-from bench.study.steps.cache import StepCache, finish
+from bench.study.steps.cache import StepCache
 from bench.study.steps.graph import Step
 from bench.study.steps.remote import Remote
+from bench.study.steps.result import finish
 
 STEP = Step("train", "abc", (), None)
 STUDY = """title: t

@@ -10,9 +10,10 @@ from bench.study.running.live import LiveTable
 from bench.study.running.resources import Spread
 from bench.study.running.state import CellState, Status, reason_of
 from bench.study.running.trainings import Trainings
-from bench.study.steps.cache import ERROR, TRACEBACK, StepCache
+from bench.study.steps.cache import StepCache
 from bench.study.steps.graph import Cell, Kind, Step, unique_steps
 from bench.study.steps.locks import Locks
+from bench.study.steps.result import ERROR, TRACEBACK
 from bench.study.steps.work import clear_predictions, do_step, predict_share
 from bench.train.ray_session import Session
 from bench.train.workers import Workers

@@ -16,8 +16,9 @@ from typing import Any
 
 from bench.errors import Interrupted
 from bench.study.running.state import reason_of
-from bench.study.steps.cache import ERROR, PROGRESS, TRACEBACK, StepCache
+from bench.study.steps.cache import StepCache
 from bench.study.steps.graph import Step
+from bench.study.steps.result import ERROR, PROGRESS, TRACEBACK
 from bench.study.steps.work import train_step
 from bench.train.workers import Workers
 

@@ -5,25 +5,20 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.errors import UserError
 from bench.study.steps.graph import Step
+from bench.study.steps.remote import Remote
+from bench.study.steps.result import PROGRESS, RESULT, read_json
 
-if TYPE_CHECKING:
-    from bench.study.steps.remote import Remote
-
-RESULT = "result.json"
-ERROR = "error.txt"
-TRACEBACK = "traceback.txt"
-PROGRESS = "progress.json"
 FREE_BYTES_WANTED = 200 * 2**20
 
 
 class StepCache:
     """`root/steps/<kind>-<digest>/`. Failures leave a log, never a result, so the next run does them again."""
 
-    def __init__(self, root: Path, remote: "Remote | None" = None) -> None:
+    def __init__(self, root: Path, remote: Remote | None = None) -> None:
         self.root, self._remote = root.resolve(), remote
         check_writable(self.root)
 
@@ -64,30 +59,6 @@ class StepCache:
 
     def progress(self, step: Step) -> dict[str, Any]:
         return read_json(self.folder(step) / PROGRESS)
-
-
-def finish(folder: Path, result: dict[str, Any]) -> None:
-    """Marks a step as done, all or nothing."""
-    write_json(folder / RESULT, result)
-    (folder / ERROR).unlink(missing_ok=True)
-
-
-def write_json(file: Path, content: Any) -> None:
-    """Replaces a file in one move, so that no reader ever sees half of it."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    with temporary.open("w") as stream:
-        json.dump(content, stream, indent=1, sort_keys=True)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(file)
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(file.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
-    return content
 
 
 def check_writable(root: Path) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.study.steps.cache import RESULT, read_json, write_json
 from bench.study.steps.graph import Cell
 from bench.study.steps.locks import Locks
+from bench.study.steps.result import RESULT, read_json, write_json
 
 USERS = "users.json"
 DAY_SECONDS = 86400.0

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
-from bench.study.steps.cache import read_json, write_json
+from bench.study.steps.result import read_json, write_json
 
 PACKAGES = ("locbench", "torch", "torchvision", "ray", "mlflow", "faster-coco-eval", "pycocotools", "numpy")
 MADE, ENVIRONMENT, CHANGES = "made.json", "environment.txt", "changes.diff"

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UserError
-from bench.study.steps.cache import RESULT
 from bench.study.steps.graph import Step
+from bench.study.steps.result import RESULT
 
 
 class Remote:

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from bench.data.store import Store
-from bench.study.steps.cache import PROGRESS, write_json
 from bench.study.steps.provenance import leave_provenance
+from bench.study.steps.result import PROGRESS, write_json
 from bench.track.system import SystemLog
 from bench.train.job import Job
 from bench.train.place import Place

@@ -23,9 +23,9 @@ from bench.score.tables.detections_file import write_parquet
 from bench.score.tables.ground_truth import GroundTruth
 from bench.score.tables.raw_file import RawFile, RawHeader, RawWriter
 from bench.study.steps.album import GAINS, SEEN, SNAPSHOTS, Album, draw_album
-from bench.study.steps.cache import finish, write_json
 from bench.study.steps.graph import Prediction, Scoring, Step
 from bench.study.steps.provenance import leave_provenance
+from bench.study.steps.result import finish, write_json
 from bench.study.steps.watch import CURVE, Surroundings, Watch
 from bench.train.cost import latency, operations, size_of
 from bench.train.job import CHECKPOINTS, Job, train

@@ -10,8 +10,9 @@ from bench.errors import UserError
 from bench.score.claims import Quantity, Row, Table, Verdict, judge
 from bench.study.definition.spec import Study
 from bench.study.running.state import CellState
-from bench.study.steps.cache import StepCache, read_json
+from bench.study.steps.cache import StepCache
 from bench.study.steps.graph import Cell
+from bench.study.steps.result import read_json
 from bench.study.steps.work import CURVES
 from bench.study.telling.redo import flat
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from bench.config.digest import digest
 from bench.study.definition.spec import Study
 from bench.study.running.state import CellState
-from bench.study.steps.cache import read_json, write_json
 from bench.study.steps.graph import Cell
 from bench.study.steps.provenance import provenance
+from bench.study.steps.result import read_json, write_json
 from bench.track.address import database_file, database_uri
 
 
