@@ -1,18 +1,17 @@
 """Runs a study: prepares its data, does what is missing, judges, and keeps the record, also when interrupted."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import Interrupted, StepFailed
 from bench.study.definition.spec import Study
-from bench.study.running.execution import Execution
+from bench.study.running.execution import Execution, Nobody
 from bench.study.running.live import LiveTable
 from bench.study.running.planning import Planning
 from bench.study.running.resources import Spread
 from bench.study.running.state import CellState
 from bench.study.steps.cache import StepCache
-from bench.study.steps.graph import Cell, Splits
+from bench.study.steps.graph import Splits
 from bench.study.steps.inventory import note_users
 from bench.study.steps.remote import Remote
 from bench.study.telling.judge import as_record, verdicts
@@ -76,14 +75,6 @@ def _run(study: Study, cache: StepCache, tracking: str | None, spread: Spread, a
         judged = verdicts(study, execution.ended, cache)
         tracker.judge(study.name, study.profile, [as_record(verdict) for verdict in judged])
     return execution
-
-
-class Nobody:
-    """Listens to a run in which nothing happens."""
-
-    def open(self, plan: Sequence[Cell]) -> None: ...
-
-    def finished(self, cell: Cell, state: CellState) -> None: ...
 
 
 def _finished_before(study: Study, cache: StepCache, spread: Spread, showing: Showing) -> Finished | None:

@@ -11,6 +11,7 @@ from functools import cache
 from http.client import HTTPException
 from math import isclose
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import torch
@@ -90,9 +91,7 @@ def categories(name: str) -> list[str]:
 def normalisation(name: str) -> tuple[Colours, Colours]:
     """Mean and standard deviation of the pixels that a classifier of this name was trained on."""
     if name.startswith(TIMM):
-        from timm import get_pretrained_cfg
-
-        pixels = get_pretrained_cfg(name.removeprefix(TIMM))
+        pixels = _timm().get_pretrained_cfg(name.removeprefix(TIMM))
     else:
         pixels = _of_torchvision(name).transforms()
     return tuple(pixels.mean), tuple(pixels.std)
@@ -138,8 +137,7 @@ def from_torchvision(weights: "WeightsEnum") -> dict[str, Tensor]:
 
 
 def from_timm(name: str) -> dict[str, Tensor]:
-    import timm
-
+    timm = _timm()
     try:
         state: dict[str, Tensor] = timm.create_model(name, pretrained=True).state_dict()
     except Exception as error:  # a hub of any kind is behind it, and each has errors of its own
@@ -149,6 +147,16 @@ def from_timm(name: str) -> dict[str, Tensor]:
             remedy="fetch them into the cache of timm on a machine with a network, or set train.weights to a file",
         ) from error
     return state
+
+
+def _timm() -> ModuleType:
+    try:
+        import timm
+    except ImportError as error:
+        what, remedy = "these weights are timm's, which is not installed", "pip install 'locbench[timm]'"
+        raise UserError(what, where=SETTING, remedy=remedy) from error
+    package: ModuleType = timm
+    return package
 
 
 @cache

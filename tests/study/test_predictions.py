@@ -10,8 +10,7 @@ import pytest
 
 from bench.score.tables.raw_file import RawFile
 from bench.study.definition.study_file import Resources
-from bench.study.run import Nobody
-from bench.study.running.execution import Execution
+from bench.study.running.execution import Execution, Nobody
 from bench.study.running.live import LiveTable
 from bench.study.running.planning import Planning
 from bench.study.running.resources import Spread

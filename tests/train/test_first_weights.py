@@ -74,7 +74,7 @@ def test_published_weights_count_by_their_file() -> None:
 
 
 def test_a_row_without_published_weights_can_be_planned_and_fails_when_trained(make_job) -> None:
-    job = make_job("retinanet_x101_32x4d_fpn", weights="imagenet")
+    job = make_job("paa_x152_32x8d_dcn_fpn", weights="imagenet")
     assert job.digest("f") != replace(job, train=replace(job.train, weights="none")).digest("f")
     with pytest.raises(UserError, match=r"train\.weights: tiny has no ImageNet weights"):
         train(make_job(weights="imagenet"), place=CPU)

@@ -19,7 +19,14 @@ from torchvision.models import Weights, WeightsEnum, detection, get_weight
 import detectors
 from bench.errors import UserError
 from bench.train.first_weights import give_first_weights
-from bench.train.published_weights import COCO, coco_weights, file_of, from_torchvision, imagenet_weights
+from bench.train.published_weights import (
+    COCO,
+    coco_weights,
+    file_of,
+    from_torchvision,
+    imagenet_weights,
+    normalisation,
+)
 from detectors import zoo
 from detectors.parts.backbone import resnet, timm, vgg16
 
@@ -119,11 +126,24 @@ def test_timm_without_a_network(hub: Path, monkeypatch: pytest.MonkeyPatch, tmp_
         give_first_weights(detectors.build(config, 2), "imagenet", ("a", "b"))
 
 
+def has_layers_of_timm(layout: str, name: str) -> bool:
+    """Whether a classifier of timm's has the layers and the pixels that this backbone takes."""
+    package = pytest.importorskip("timm")
+    with torch.device("meta"):
+        theirs = package.create_model(name.removeprefix("timm/"), pretrained=False).state_dict()
+        ours = resnet.Config(layout=layout).build().state_dict()  # type: ignore[arg-type]
+    assert normalisation(name) == (zoo.config("retinanet_r50_fpn").mean, zoo.config("retinanet_r50_fpn").std)
+    return all(theirs[key].shape == value.shape for key, value in ours.items())
+
+
 @pytest.mark.parametrize("layout", list(resnet.LAYOUTS))
 def test_published_weights_are_of_the_layout(layout: str) -> None:
     names = resnet.Config(layout=layout).imagenet()  # type: ignore[arg-type]
-    assert len(names) == (layout not in ("resnext101_32x4d", "resnext152_32x8d"))
+    assert len(names) == (layout != "resnext152_32x8d")
     for name in names:
+        if name.startswith("timm/"):
+            assert has_layers_of_timm(layout, name)
+            continue
         with torch.device("meta"):
             parameters = getattr(models, layout)().parameters()
         assert file_of(name).startswith(f"{layout}-")
@@ -144,7 +164,11 @@ def test_vgg_as_its_pixels_are() -> None:
     ("variant", "changes", "message"),
     [
         ("retinanet_tiny", {}, "tiny has no ImageNet weights that are published; use train.weights: none"),
-        ("retinanet_x101_32x4d_fpn", {}, "resnext101_32x4d has no ImageNet weights .* or a file of weights"),
+        (
+            "retinanet_r50_fpn",
+            {"backbone": resnet.Config(layout="resnext152_32x8d")},
+            "resnext152_32x8d has no ImageNet weights .* or a file of weights",
+        ),
         ("retinanet_r18_fpn", {"std": (1.0, 1.0, 1.0)}, "ResNet18_Weights.* is for pixels .* set detector.mean"),
         (
             "retinanet_r18_fpn",

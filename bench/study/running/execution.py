@@ -35,6 +35,14 @@ class Listener(Protocol):
     def finished(self, cell: Cell, state: CellState) -> None: ...
 
 
+class Nobody:
+    """For a run in which nothing happens, or whose states say enough."""
+
+    def open(self, plan: Sequence[Cell]) -> None: ...
+
+    def finished(self, cell: Cell, state: CellState) -> None: ...
+
+
 class Execution:
     """One run over cells that may become more: `more` says which, at first and after each that has ended.
 

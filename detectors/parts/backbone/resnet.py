@@ -38,6 +38,9 @@ PUBLISHED = {
 }
 """Torchvision has ImageNet weights of these. The papers are of the days of version 1; resnext101_64x4d is younger."""
 
+OF_TIMM = {"resnext101_32x4d": "timm/resnext101_32x4d.gluon_in1k"}
+"""Of these timm has weights, whose layers have the same names."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config(BackboneConfig):
@@ -67,6 +70,8 @@ class Config(BackboneConfig):
         return ResNet(self)
 
     def imagenet(self) -> tuple[str, ...]:
+        if self.layout in OF_TIMM:
+            return (OF_TIMM[self.layout],)
         return (f"{PUBLISHED[self.layout]}.IMAGENET1K_V1",) if self.layout in PUBLISHED else ()
 
 

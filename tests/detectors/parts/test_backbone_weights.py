@@ -87,4 +87,5 @@ def test_features_of_timm_are_those_of_its_whole_network(name: str) -> None:
 def test_names_of_published_weights() -> None:
     assert timm.Config(name="resnet10t").imagenet() == ("timm/resnet10t.c3_in1k",)
     assert timm.Config(name="resnet50.a1_in1k").imagenet() == ("timm/resnet50.a1_in1k",)
-    assert resnet.Config(layout="resnext101_32x4d").imagenet() == ()
+    assert resnet.Config(layout="resnext101_32x4d").imagenet() == ("timm/resnext101_32x4d.gluon_in1k",)
+    assert resnet.Config(layout="resnext152_32x8d").imagenet() == ()
