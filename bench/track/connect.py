@@ -35,8 +35,9 @@ class Refused(Exception):
 
 def connect(uri: str, root: Path) -> MlflowClient:
     """A client that has been seen to work. A new database is made by one process at a time."""
-    for name in ("alembic", "mlflow"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    # MLflow prints the traceback of whatever a database says, a full disk too, besides raising it.
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)
     if is_server(uri):
         return MlflowClient(tracking_uri=uri)
     root.mkdir(parents=True, exist_ok=True)

@@ -321,6 +321,18 @@ def test_a_deleted_experiment_is_explained(tracker: Tracker, root: Path, capsys:
         assert later.records("study") == []
 
 
+def test_a_database_that_fails_is_one_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As on a full disk: here the file is gone, to which no more can be written."""
+    with Tracker(None, root) as tracker:
+        start(tracker)
+        assert tracker.deliver()
+        (root / "mlflow.db").unlink()
+        start(tracker, "b")
+        (told,) = capsys.readouterr().err.splitlines()
+        assert told.startswith("tracking: a record (row) was refused: ")
+        assert "it is kept in" in told
+
+
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("this is not a database, and it is longer than a header" * 9)
     with pytest.raises(UserError, match="cannot be opened as a tracking database"):
