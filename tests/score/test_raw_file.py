@@ -81,6 +81,19 @@ def test_shards_are_read_as_one_in_the_order_of_images(tmp_path):
     assert torch.equal(back.select(back.image == 1).scores, second.select(second.image == 0).scores)
 
 
+def test_workers_without_an_image_leave_shards_that_count_for_nothing(tmp_path):
+    for shard in (0, 2):
+        with RawWriter(tmp_path, HEADER, shard, 3):
+            pass
+    raw = make_raw(1, images=2, number=40)
+    write(tmp_path, 1, 3, raw, [0, 1])
+    file = RawFile(tmp_path)
+    assert (len(file), file.qualities) == (2, ("iou", "purity"))
+    back, images = next(file.batches(9))
+    assert images == [0, 1]
+    assert_equal(back, raw.select(raw.image.argsort(stable=True)))
+
+
 def test_floor_and_scale(tmp_path):
     raw = make_raw(3, images=2, number=50)
     header = RawHeader(num_classes=4, floor=0.5)

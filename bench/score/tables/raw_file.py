@@ -110,7 +110,9 @@ class RawFile:
                 what = "was predicted with other settings than the first shard"
                 raise UserError(what, where=str(shard), remedy="predict again")
         self.header = _header(headers[0], path)
-        self._files = [(shard, file) for shard, file, _ in opened]
+        files = [(shard, file) for shard, file, _ in opened]
+        # A worker for whom no image was left does not know which qualities there are.
+        self._files = [(shard, file) for shard, file in files if file.metadata.num_rows] or files[:1]
 
     @cached_property
     def table(self) -> pa.Table:
