@@ -109,9 +109,13 @@ def measure(suite: str, options: Options) -> Iterator[Comparison]:
     if hasattr(module, "comparisons"):
         yield from module.comparisons(options)
         return
+    names = []
     for case in module.cases(options.device):
+        names.append(case.name)
         if options.only in case.name:
             yield compare(case, options, suite)
+    if not any(options.only in name for name in names):
+        raise UserError(f"no case has {options.only!r} in its name", where="--only", remedy=remedy(options.only, names))
 
 
 def compare(case: Case, options: Options, suite: str = "") -> Comparison:

@@ -57,6 +57,11 @@ def test_a_slower_peer_has_a_ratio_above_one():
     assert compare(case, SHORT).ratio > 2
 
 
+def test_a_name_that_no_case_has_is_a_mistake():
+    with pytest.raises(UserError, match=r"no case has 'fast' in its name; there is soft, 8 x 1000"):
+        run("post", only="fast", device=CPU)
+
+
 def test_time_is_bounded_by_seconds_and_by_runs():
     case = Case("case", lambda: None)
     assert compare(case, Options(seconds=60.0, max_runs=7, device=CPU)).ours.runs == 7
