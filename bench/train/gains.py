@@ -1,6 +1,7 @@
 """How far regression moves the IoU of boxes: the same boxes at several moments of a training (DIR fig. 2)."""
 
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -31,8 +32,8 @@ class GivenBoxes:
     """Around the objects of the first images that have any, by no detector's choice."""
 
     def __init__(self, store: Store, input: InputConfig) -> None:
-        rows = [row for row in range(min(len(store), ROWS_TRIED)) if countable(store, row).any()][:IMAGES]
-        seen = [seen_in_evaluation(store, row, input) for row in rows]
+        with_objects = (row for row in range(min(len(store), ROWS_TRIED)) if countable(store, row).any())
+        seen = [seen_in_evaluation(store, row, input) for row in islice(with_objects, IMAGES)]
         seen = [sample.select(~sample.iscrowd) for sample in seen]
         self._images = padded(seen, input.multiple_of) if seen else None
         found = [

@@ -98,17 +98,23 @@ def do_step(step: Step, folder: str, needs: list[str], *shares: Predicted) -> No
 
 def predict_step(work: Prediction, folder: Path, trained: Path, shares: Sequence[Predicted] = ()) -> None:
     """Raw predictions of all images, unless others made them, and what the detector costs."""
+    place = Place()
+    model = _detector(work, trained, place)
     if not shares:
         clear_predictions(folder)
-        shares = [predict_share(work, folder, trained)]
-    place = Place()
-    costs = _cost(_detector(work, trained, place), Store.open(Path(work.store)), work.job, place)
+        shares = [_predict(work, folder, model, place)]
+    costs = _cost(model, Store.open(Path(work.store)), work.job, place)
     finish(folder, {"cost": costs, "images_per_second": sum(share.images_per_second for share in shares)})
 
 
 def predict_share(work: Prediction, folder: Path, trained: Path, rank: int = 0, shares: int = 1) -> Predicted:
     """Raw predictions of every image whose turn it is, as a shard."""
-    place, store = Place(rank=rank, world_size=shares), Store.open(Path(work.store))
+    place = Place(rank=rank, world_size=shares)
+    return _predict(work, folder, _detector(work, trained, place), place)
+
+
+def _predict(work: Prediction, folder: Path, model: Detector, place: Place) -> Predicted:
+    store = Store.open(Path(work.store))
     header = RawHeader(
         num_classes=store.num_classes,
         class_names=store.class_names,
@@ -116,8 +122,7 @@ def predict_share(work: Prediction, folder: Path, trained: Path, rank: int = 0, 
         fingerprint=store.fingerprint,
         floor=work.floor,
     )
-    model = _detector(work, trained, place)
-    with RawWriter(folder / RAW, header, rank, shares) as writer:
+    with RawWriter(folder / RAW, header, place.rank, place.world_size) as writer:
         return predict(model, store, work.job.input, writer, batch_size=PREDICT_BATCH, place=place)
 
 

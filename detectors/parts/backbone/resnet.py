@@ -27,19 +27,18 @@ LAYOUTS: dict[str, tuple[str, list[int], int, int]] = {
 """block, blocks a stage, groups, width a group"""
 
 PUBLISHED = {
-    "resnet18": "ResNet18_Weights",
-    "resnet34": "ResNet34_Weights",
-    "resnet50": "ResNet50_Weights",
-    "resnet101": "ResNet101_Weights",
-    "resnet152": "ResNet152_Weights",
-    "resnext50_32x4d": "ResNeXt50_32X4D_Weights",
-    "resnext101_64x4d": "ResNeXt101_64X4D_Weights",
-    "resnext101_32x8d": "ResNeXt101_32X8D_Weights",
+    "resnet18": "ResNet18_Weights.IMAGENET1K_V1",
+    "resnet34": "ResNet34_Weights.IMAGENET1K_V1",
+    "resnet50": "ResNet50_Weights.IMAGENET1K_V1",
+    "resnet101": "ResNet101_Weights.IMAGENET1K_V1",
+    "resnet152": "ResNet152_Weights.IMAGENET1K_V1",
+    "resnext50_32x4d": "ResNeXt50_32X4D_Weights.IMAGENET1K_V1",
+    "resnext101_64x4d": "ResNeXt101_64X4D_Weights.IMAGENET1K_V1",
+    "resnext101_32x8d": "ResNeXt101_32X8D_Weights.IMAGENET1K_V1",
+    "resnext101_32x4d": "timm/resnext101_32x4d.gluon_in1k",
 }
-"""Torchvision has ImageNet weights of these. The papers are of the days of version 1; resnext101_64x4d is younger."""
-
-OF_TIMM = {"resnext101_32x4d": "timm/resnext101_32x4d.gluon_in1k"}
-"""Of these timm has weights, whose layers have the same names."""
+"""Published ImageNet weights. The papers are of the days of torchvision's version 1; resnext101_64x4d is younger. Of
+resnext101_32x4d torchvision has none; in timm's the layers have the same names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +69,7 @@ class Config(BackboneConfig):
         return ResNet(self)
 
     def imagenet(self) -> tuple[str, ...]:
-        if self.layout in OF_TIMM:
-            return (OF_TIMM[self.layout],)
-        return (f"{PUBLISHED[self.layout]}.IMAGENET1K_V1",) if self.layout in PUBLISHED else ()
+        return (PUBLISHED[self.layout],) if self.layout in PUBLISHED else ()
 
 
 class ResNet(Backbone):
