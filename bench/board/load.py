@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from bench.board.board import Board, Picture
 from bench.board.build import build
@@ -34,18 +33,9 @@ def load_board(
 def _extras(tracker: Tracker, record: RunRecord) -> Extras:
     if record.source != "measured" or record.status != "done":
         return Extras(url=tracker.url(record))
-    scores = _artifact(tracker, record, FILE)
-    gallery = _artifact(tracker, record, "gallery")
+    scores = tracker.fetch(record, FILE)
+    gallery = tracker.fetch(record, "gallery")
     return Extras(read_curves(scores) if scores else {}, _pictures(gallery) if gallery else (), tracker.url(record))
-
-
-def _artifact(tracker: Tracker, record: RunRecord, name: str) -> Path | None:
-    """Local artifacts are read where they lie: a thousand of them take no time."""
-    address = urlsplit(record.artifacts)
-    if address.scheme == "file":
-        path = Path(unquote(address.path)) / name
-        return path if path.exists() else None
-    return tracker.fetch(record, name)
 
 
 def _pictures(folder: Path) -> tuple[Picture, ...]:

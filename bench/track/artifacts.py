@@ -1,13 +1,16 @@
-"""Files of a run, by MLflow or, where the record lies on this machine, as second names of files that never change."""
+"""Files of a run: through MLflow or, where the record lies on this machine, as they lie."""
 
 import os
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import unquote, urlsplit
 
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, Run
+from mlflow.exceptions import MlflowException
 
 
 def keep(client: MlflowClient, run: Run, path: Path, folder: str, *, steady: bool) -> None:
@@ -27,6 +30,25 @@ def keep_model(client: MlflowClient, model: LoggedModel, weights: Path) -> None:
         _link(weights, here)
     else:
         client.log_model_artifact(model.model_id, str(weights))
+
+
+def fetch(client: MlflowClient, run_id: str, address: str, name: str) -> Path | None:
+    """A file or a folder of a run, read where it lies if it lies on this machine: a thousand of them take no time."""
+    here = local_folder(address)
+    if here:
+        return here / name if (here / name).exists() else None
+    folder = Path(_downloads().name, run_id)
+    folder.mkdir(exist_ok=True)
+    try:
+        return Path(client.download_artifacts(run_id, name, str(folder)))
+    except (MlflowException, OSError):
+        return None
+
+
+@cache
+def _downloads() -> TemporaryDirectory[str]:
+    """There until the process ends: MLflow by itself would leave a folder behind for every file it fetches."""
+    return TemporaryDirectory(prefix="locbench-")
 
 
 def local_folder(address: str) -> Path | None:

@@ -4,12 +4,11 @@ import json
 import math
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Run
-from mlflow.exceptions import MlflowException
 
+from bench.track import artifacts
 from bench.track.bulk import Found, all_runs, pages
 from bench.track.names import key_of
 from bench.track.record import STATUSES, RunRecord, Source, Status, StudyRecord
@@ -39,13 +38,6 @@ def studies(client: MlflowClient) -> list[StudyRecord]:
         for experiment in experiments
         for run in pages(client, experiment.experiment_id, "tags.source = 'study'")
     ]
-
-
-def fetch(client: MlflowClient, run_id: str, name: str) -> Path | None:
-    try:
-        return Path(client.download_artifacts(run_id, name))
-    except (MlflowException, OSError):
-        return None
 
 
 def _pages(client: MlflowClient) -> Iterator[list[Experiment]]:
@@ -89,7 +81,7 @@ def _status(text: str) -> Status:
 
 def _study(client: MlflowClient, run: Run) -> StudyRecord:
     tags = run.data.tags
-    claims = fetch(client, run.info.run_id, "claims.json")
+    claims = artifacts.fetch(client, run.info.run_id, run.info.artifact_uri or "", "claims.json")
     return StudyRecord(
         study=tags.get("study", ""),
         profile=tags.get("profile", ""),

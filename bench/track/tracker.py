@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.errors import UserError
-from bench.track import reading
+from bench.track import artifacts, reading
 from bench.track.address import database_uri, is_server, with_driver, without_password
 from bench.track.connect import Away, connect, wants_login, why
 from bench.track.delivery import Delivery
@@ -148,9 +148,9 @@ class Tracker:
     def study(self, name: str, profile: str) -> StudyRecord | None:
         return next((found for found in self.studies() if (found.study, found.profile) == (name, profile)), None)
 
-    def fetch(self, record: RunRecord | StudyRecord, name: str) -> Path | None:
+    def fetch(self, record: RunRecord, name: str) -> Path | None:
         """An artifact of a run as a local file or folder; None if the run has none of that name."""
-        return reading.fetch(self._client, record.run_id, name)
+        return artifacts.fetch(self._client, record.run_id, record.artifacts, name)
 
     def url(self, record: RunRecord | StudyRecord) -> str:
         """Where the server's own page shows a run; empty for a database without a server."""

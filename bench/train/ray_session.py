@@ -108,7 +108,7 @@ def _started(num_cpus: int | None, num_gpus: int | None, dashboard: bool) -> Ite
     try:
         for attempt in range(START_ATTEMPTS):
             try:
-                with _own_handler_of_sigterm():
+                with _own_handler_of_sigterm(), _temporary_files(folder):
                     ray.init(
                         address="local",
                         num_cpus=num_cpus,
@@ -148,6 +148,21 @@ def _own_handler_of_sigterm() -> Iterator[None]:
     yield
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _temporary_files(folder: Path) -> Iterator[None]:
+    """Of the processes started meanwhile: Ray kills them at the end, before they could clear theirs away."""
+    tempfile.gettempdir()  # Python remembers its first answer, which for this process may not be that folder.
+    before = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = tempfile.mkdtemp(dir=folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = before
 
 
 def _own_folder() -> Path:

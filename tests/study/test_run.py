@@ -36,7 +36,12 @@ TRIAL = "ray::ImplicitFunc"
 
 def start(folder: Path, *options: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "bench", "run", "study.yaml", *options]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    temporary = folder / "tmp"
+    temporary.mkdir(exist_ok=True)
+    environment = os.environ | {"TMPDIR": str(temporary)}
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def run(folder: Path, *options: str) -> tuple[int, str, str]:
@@ -130,6 +135,11 @@ def test_a_finished_study_leaves_scores_records_and_a_page(unbroken: Path) -> No
     frame = api.leaderboard("study", storage=unbroken / "runs")
     assert set(frame.index.get_level_values("row")) == {"base", "soft", "iou"}
     assert (unbroken / "runs" / "boards" / "study.html").stat().st_size > 1000
+
+
+def test_a_run_leaves_no_temporary_files(unbroken: Path) -> None:
+    left = {path.name for path in (unbroken / "tmp").iterdir()}
+    assert not {name for name in left if not name.startswith("torchinductor_")}, "torch makes that one, and keeps it"
 
 
 def test_a_second_run_does_nothing_and_says_the_same(unbroken: Path) -> None:
