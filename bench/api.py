@@ -1,6 +1,7 @@
 """The Python API; the command line is a thin layer over it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,14 +105,16 @@ def prepare(
     from bench.data.converting.prepare import prepare as prepare_one
     from bench.data.converting.recognise import recognise
     from bench.data.fetching.fetch import fetch
+    from bench.train.ray_session import ray_session
 
     if on_error not in ("skip", "fail"):
         raise UserError(f"cannot be {on_error!r}", where="--on-error", remedy="it is skip or fail")
     folder = fetch(str(source), Path(out) / "source", mirror=mirror) if download else Path(source)
     config = recognise(folder, format)
     splits = [split] if split else config.splits()
-    options: dict[str, Any] = {"on_error": on_error, "workers": processes, "ray_address": address}
-    return {name: prepare_one(config, Path(out) / name, split=name, **options) for name in splits}
+    options: dict[str, Any] = {"on_error": on_error, "workers": processes, "on_ray": address is not None}
+    with ray_session(address) if address is not None else nullcontext():
+        return {name: prepare_one(config, Path(out) / name, split=name, **options) for name in splits}
 
 
 def evaluate(detections: str | Path, data: str | Path, protocol: str = "coco") -> "Scores":

@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 from layouts import simple_coco
 
+from bench import api
 from bench.data.converting.prepare import prepare, prepare_splits
 from bench.data.formats.synthetic import Config
 from bench.data.looking.gallery import show
 from bench.data.looking.verify import verify
 from bench.data.store import Store, shards
 from bench.errors import UserError
+from bench.train.ray_session import ray_session
 
 
 def test_the_fingerprint_is_that_of_the_content(tmp_path: Path):
@@ -166,11 +168,12 @@ def test_the_gallery_shows_all_of_a_store(tmp_path: Path):
 
 
 def test_ray_tasks_make_the_same_store(tmp_path: Path):
-    ray = pytest.importorskip("ray")
     root = simple_coco(tmp_path / "data", count=6)
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
-    try:
-        store = prepare(root, tmp_path / "ray", ray_address="auto", shard_rows=2)
-    finally:
-        ray.shutdown()
+    with ray_session(num_cpus=2, dashboard=False):
+        store = prepare(root, tmp_path / "ray", on_ray=True, shard_rows=2)
     assert store.fingerprint == prepare(root, tmp_path / "plain", workers=1).fingerprint
+
+
+def test_a_cluster_that_does_not_answer_is_one_line(tmp_path: Path):
+    with pytest.raises(UserError, match=r"--address 127\.0\.0\.1:1: no cluster answers there"):
+        api.prepare(simple_coco(tmp_path / "data", count=1), tmp_path / "stores", address="127.0.0.1:1")

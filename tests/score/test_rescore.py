@@ -11,6 +11,7 @@ from bench.score.evaluate import evaluate
 from bench.score.rescore import rescore, settings
 from bench.score.tables.detections import Detections
 from bench.score.tables.raw_file import RawHeader, RawWriter
+from bench.train.ray_session import ray_session
 from detectors.parts.post import standard
 from detectors.parts.rank import cls, product, quality
 from detectors.parts.suppress import hard, iou_guided, none, soft
@@ -103,15 +104,10 @@ def test_processes_give_the_same(stored):
 
 @pytest.mark.slow
 def test_ray_tasks_give_the_same(stored):
-    import ray
-
     _, path = stored
     here = rescore(path, POSTS["hard"], {"score_threshold": [0.1, 0.3]}, workers=1)
-    ray.init(num_cpus=2, include_dashboard=False)
-    try:
+    with ray_session(num_cpus=2, dashboard=False):
         there = rescore(path, POSTS["hard"], {"score_threshold": [0.1, 0.3]}, on_ray=True)
-    finally:
-        ray.shutdown()
     for a, b in zip(here, there, strict=True):
         assert_equal(a.detections, b.detections)
 

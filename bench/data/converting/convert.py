@@ -15,7 +15,7 @@ Job = tuple[Chunk, Path, OnError]
 
 
 def convert(
-    source: Source, folder: Path, on_error: OnError, workers: int | None, ray_address: str | None, shard_rows: int
+    source: Source, folder: Path, on_error: OnError, workers: int | None, on_ray: bool, shard_rows: int
 ) -> Report:
     """Writes every shard that is not there yet and returns the report of all."""
     starts = range(0, len(source), shard_rows)
@@ -30,7 +30,7 @@ def convert(
             (source.chunk(starts[n], min(starts[n] + shard_rows, len(source))), shard_path(folder, n), on_error)
             for n in todo
         )
-        for report in _run(jobs, len(todo), workers or os.cpu_count() or 1, ray_address):
+        for report in _run(jobs, len(todo), workers or os.cpu_count() or 1, on_ray):
             progress.advance(report.images.seen)
     total = Report(on_error=on_error)
     for number in range(len(starts)):
@@ -38,20 +38,17 @@ def convert(
     return total
 
 
-def _run(jobs: Iterable[Job], count: int, workers: int, ray_address: str | None) -> Iterator[Report]:
-    if ray_address is not None:
-        return _on_ray(jobs, ray_address)
+def _run(jobs: Iterable[Job], count: int, workers: int, on_ray: bool) -> Iterator[Report]:
+    if on_ray:
+        return _on_ray(jobs)
     if min(workers, count) <= 1:
         return (write_shard(*job) for job in jobs)
     return run(write_shard, jobs, min(workers, count))
 
 
-def _on_ray(jobs: Iterable[Job], address: str) -> Iterator[Report]:
-    """Ray tasks; source and store must lie on a file system that all nodes share."""
+def _on_ray(jobs: Iterable[Job]) -> Iterator[Report]:
     import ray
 
-    if not ray.is_initialized():
-        ray.init(address=address, log_to_driver=False, configure_logging=False)
     remote = ray.remote(num_cpus=1)(write_shard)
 
     def first(pending: set[Any]) -> tuple[Report, set[Any]]:

@@ -34,12 +34,14 @@ def prepare(
     on_error: OnError = "skip",
     split: str | None = None,
     workers: int | None = None,
-    ray_address: str | None = None,
+    on_ray: bool = False,
     shard_rows: int = SHARD_ROWS,
 ) -> Store:
     """Converts one split into a store at `out`, or opens the store there if it was made from the same data.
 
-    `config` is a format's config or the folder of a data set; `split` may be left out where there is only one.
+    `config` is a format's config or the folder of a data set; `split` may be left out where there is only one. With
+    `on_ray` shards are tasks of the Ray cluster that this process belongs to; source and store must then lie on a
+    file system that all its nodes share.
     Interrupted at any point, the same call goes on from the last whole shard.
     """
     found = config if isinstance(config, DataConfig) else recognise(config, format)
@@ -52,7 +54,7 @@ def prepare(
         if out.exists():
             return _reopen(out, plan)
         partial = _begin(out, plan, source, shard_rows)
-        report = convert(source, partial, on_error, workers, ray_address, shard_rows)
+        report = convert(source, partial, on_error, workers, on_ray, shard_rows)
         report.merge(source.found)
         report.check()
         if not report.images.kept:
