@@ -17,6 +17,8 @@ from bench.errors import UserError
 if TYPE_CHECKING:
     from bench.study.definition.spec import Study
 
+LEAST_WIDTH, FILE_WIDTH = 100, 150
+
 
 def variants() -> str:
     from detectors import zoo
@@ -111,14 +113,16 @@ def schema() -> str:
 
 
 def table(*columns: str) -> Table:
+    """Names, in the first column, stay whole: they are there to be copied."""
     made = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        made.add_column(column, overflow="fold")
+    for i, column in enumerate(columns):
+        made.add_column(column, overflow="fold", no_wrap=i == 0)
     return made
 
 
 def text(shown: Table) -> str:
-    """A table as wide as it needs to be, at least as the terminal."""
-    stream = StringIO()
-    Console(file=stream, width=max(100, Console().width)).print(shown)
+    """A table as wide as it needs to be, at most as the terminal; in a file there is room for a sentence."""
+    terminal, stream = Console(), StringIO()
+    width = max(LEAST_WIDTH, terminal.width) if terminal.is_terminal else FILE_WIDTH
+    Console(file=stream, width=width).print(shown)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
