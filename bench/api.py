@@ -105,7 +105,7 @@ def prepare(
     from bench.data.converting.prepare import prepare as prepare_one
     from bench.data.converting.recognise import recognise
     from bench.data.fetching.fetch import fetch
-    from bench.train.ray_session import ray_session
+    from bench.train.distributed.ray_session import ray_session
 
     if on_error not in ("skip", "fail"):
         raise UserError(f"cannot be {on_error!r}", where="--on-error", remedy="it is skip or fail")

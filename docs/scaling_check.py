@@ -24,8 +24,8 @@ from bench.data.formats import synthetic
 from bench.data.input import InputConfig
 from bench.data.store import Store
 from bench.train.config import TrainConfig
+from bench.train.distributed.place import Place
 from bench.train.job import Job, prepare
-from bench.train.place import Place
 from detectors import zoo
 
 VARIANT = "faster_rcnn_tiny"

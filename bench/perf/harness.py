@@ -18,7 +18,7 @@ import torch
 import bench.perf
 from bench.config.suggest import remedy
 from bench.errors import StepFailed, UserError
-from bench.train.place import best_device
+from bench.train.distributed.place import best_device
 
 
 class Disagreement(StepFailed):

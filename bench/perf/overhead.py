@@ -17,12 +17,12 @@ from bench.data.input import InputConfig
 from bench.perf.harness import Comparison, Disagreement, Options, timing
 from bench.train.checkpoint import read_state
 from bench.train.config import TrainConfig
+from bench.train.distributed.place import Place
+from bench.train.distributed.ray_session import ray_session
+from bench.train.distributed.workers import Workers
 from bench.train.job import Job, train
 from bench.train.loop import Hooks
-from bench.train.place import Place
-from bench.train.ray_session import ray_session
 from bench.train.records import StepRecord
-from bench.train.workers import Workers
 from detectors import zoo
 
 ROUNDS, WARM_UP, STEPS_A_CHECKPOINT, BATCH = 2, 20, 50, 8
@@ -67,7 +67,7 @@ def _job(folder: Path, options: Options) -> Job:
 
 def _run(side: str, job: Job, device: torch.device) -> list[tuple[float, float]]:
     """Milliseconds and CPU milliseconds of each step after the warm-up."""
-    from bench.train.on_ray import train_on_ray
+    from bench.train.distributed.on_ray import train_on_ray
 
     Path(job.out).mkdir()
     log = Path(job.out, "steps.log")

@@ -18,9 +18,9 @@ from bench.study.steps.cache import StepCache
 from bench.study.steps.datasets import prepared_data
 from bench.study.steps.graph import cells
 from bench.train.checkpoint import read_state
+from bench.train.distributed.ray_session import ray_session
+from bench.train.distributed.workers import Workers
 from bench.train.job import Job
-from bench.train.ray_session import ray_session
-from bench.train.workers import Workers
 
 ROWS, PEER_ROWS, AT_ONCE, AGAIN = 30, 6, 2, 3
 STUDY = """title: Rows that have next to nothing to do
@@ -81,7 +81,7 @@ def _seconds_of_peer(jobs: list[Job], folder: Path, options: Options) -> float:
 
 
 def _trial(config: dict[str, Any], workers: Workers) -> None:
-    from bench.train.on_ray import train_on_ray
+    from bench.train.distributed.on_ray import train_on_ray
 
     train_on_ray(config["job"], workers)
 

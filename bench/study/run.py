@@ -92,7 +92,7 @@ def _note_users(study: Study, cache: StepCache, execution: Execution) -> None:
 
 
 def _execute(execution: Execution, study: Study, address: str | None) -> None:
-    from bench.train.ray_session import ray_session
+    from bench.train.distributed.ray_session import ray_session
 
     live = LiveTable(f"{study.name}: {study.title}", execution.states.values())
     try:

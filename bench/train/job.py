@@ -13,12 +13,12 @@ from bench.data.store import Store
 from bench.errors import StepFailed
 from bench.train.checkpoint import CheckpointFolder, Checkpoints, State, read_state, write_state
 from bench.train.config import BOOKKEEPING, TrainConfig
-from bench.train.first_weights import absolute, give_first_weights, identity, leave_note
+from bench.train.distributed.place import Place
 from bench.train.loop import Hooks, Outcome, Training, fit
-from bench.train.place import Place
 from bench.train.records import forget_peak_memory
 from bench.train.seeding import seed_everything
-from bench.train.weights import save_weights
+from bench.train.weights.first import absolute, give_first_weights, identity, leave_note
+from bench.train.weights.saved import save_weights
 from detectors.config import PartConfig
 from detectors.families import DetectorConfig
 

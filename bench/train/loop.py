@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from bench.errors import UserError
 from bench.train.checkpoint import Checkpoints, NoCheckpoints, State
 from bench.train.config import TrainConfig
-from bench.train.diagnose import first_not_finite
+from bench.train.distributed.place import Place, check_amp
 from bench.train.ema import Ema
 from bench.train.optimizer import build_optimizer, clip, load_momenta, set_rate
-from bench.train.place import Place, check_amp
 from bench.train.records import Records, StepRecord, gone_astray
 from bench.train.schedule import learning_rate
 from bench.train.seeding import repeatable, seed_everything
+from bench.train.watching.diagnose import first_not_finite
 from detectors.images import ImageBatch
 
 NOTHING_BEHIND: State = {"seconds": 0.0, "worker_seconds": 0.0, "peak_memory_mb": 0.0, "losses": {}}

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from bench.errors import StepFailed
-from bench.train.place import Place
+from bench.train.distributed.place import Place
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from bench.data.looking.gallery import show
 from bench.data.looking.verify import verify
 from bench.data.store import Store, shards
 from bench.errors import UserError
-from bench.train.ray_session import ray_session
+from bench.train.distributed.ray_session import ray_session
 
 
 def test_the_fingerprint_is_that_of_the_content(tmp_path: Path):

@@ -11,7 +11,7 @@ from bench.score.evaluate import evaluate
 from bench.score.rescore import rescore, settings
 from bench.score.tables.detections import Detections
 from bench.score.tables.raw_file import RawHeader, RawWriter
-from bench.train.ray_session import ray_session
+from bench.train.distributed.ray_session import ray_session
 from detectors.parts.post import standard
 from detectors.parts.rank import cls, product, quality
 from detectors.parts.suppress import hard, iou_guided, none, soft

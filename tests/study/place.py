@@ -15,7 +15,7 @@ from bench.study.steps.graph import Cell, cells
 from bench.study.steps.work import do_step, train_step
 from bench.study.telling.recorder import Recorder
 from bench.track.tracker import Tracker
-from bench.train.workers import Workers
+from bench.train.distributed.workers import Workers
 
 STUDY = """title: A study about nothing
 data: {kind: synthetic, preset: tiny, size: 64, train: 8, val: 6}

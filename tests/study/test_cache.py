@@ -12,7 +12,7 @@ from bench.study.steps import cache as caches
 from bench.study.steps.cache import StepCache
 from bench.study.steps.graph import Step
 from bench.study.steps.result import ERROR, finish, read_json, write_json
-from bench.train.workers import Workers
+from bench.train.distributed.workers import Workers
 
 STEP = Step("train", "abc", (), None)
 

@@ -16,7 +16,7 @@ from bench.study.running.state import CellState
 from bench.study.steps.cache import StepCache
 from bench.study.steps.graph import Cell
 from bench.study.steps.result import RESULT, finish
-from bench.train.ray_session import ray_session
+from bench.train.distributed.ray_session import ray_session
 
 STUDY = """title: t
 data: {kind: synthetic, preset: tiny, size: 64, train: 4, val: 4}

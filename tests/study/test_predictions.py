@@ -14,7 +14,7 @@ from bench.study.running.execution import Execution, Nobody
 from bench.study.running.live import LiveTable
 from bench.study.running.planning import Planning
 from bench.study.running.resources import Spread
-from bench.train.ray_session import Session, ray_session
+from bench.train.distributed.ray_session import Session, ray_session
 from tests.study.place import Place
 
 

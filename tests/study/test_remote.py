@@ -73,7 +73,7 @@ def test_another_machine_trains_nothing(tmp_path: Path, bucket: str, monkeypatch
     (tmp_path / "study.yaml").write_text(STUDY)
     first = api.run(tmp_path / "study.yaml", storage=tmp_path / "here", remote=bucket)
     first.raise_if_failed()
-    monkeypatch.setattr("bench.train.ray_session.ray_session", None)  # to start a cluster would be an error
+    monkeypatch.setattr("bench.train.distributed.ray_session.ray_session", None)  # to start a cluster would be an error
     second = api.run(tmp_path / "study.yaml", storage=tmp_path / "there", remote=bucket)
     second.raise_if_failed()
     assert second.finished is not None

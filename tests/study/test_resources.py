@@ -10,8 +10,8 @@ from bench.errors import UserError
 from bench.study.definition.spec import load_study
 from bench.study.definition.study_file import Resources
 from bench.study.running.resources import Spread
-from bench.train.ray_session import Session
-from bench.train.workers import Workers
+from bench.train.distributed.ray_session import Session
+from bench.train.distributed.workers import Workers
 
 STUDY = """title: t
 data: {kind: synthetic, preset: tiny, size: 64, train: 8, val: 4}

@@ -12,7 +12,7 @@ from bench.config.tree import from_tree
 from bench.study.search.settings import Search
 from bench.study.search.trial import UNDER_WAY, Told, Trial
 from bench.track.tracker import Tracker
-from bench.train.weights import read_weights
+from bench.train.weights.saved import read_weights
 
 RANGE = {"x": {"low": 0.01, "high": 1.0, "log": True}}
 

@@ -17,7 +17,7 @@ from bench.study.running.state import CellState
 from bench.study.steps.cache import StepCache
 from bench.study.steps.datasets import prepared_data
 from bench.study.steps.graph import Cell, Splits, cells
-from bench.train.ray_session import ray_session
+from bench.train.distributed.ray_session import ray_session
 
 SMALLER = (
     *("data.size=64", "data.train=8", "data.val=4"),

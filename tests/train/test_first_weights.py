@@ -13,10 +13,10 @@ import detectors
 from bench.data.store import Store
 from bench.errors import UserError
 from bench.train.checkpoint import read_state
-from bench.train.first_weights import NOTE, give_first_weights, identity
+from bench.train.distributed.place import Place
 from bench.train.job import Job, prepare, train
-from bench.train.place import Place
-from bench.train.weights import load_detector
+from bench.train.weights.first import NOTE, give_first_weights, identity
+from bench.train.weights.saved import load_detector
 from detectors import zoo
 
 CPU = Place(torch.device("cpu"))

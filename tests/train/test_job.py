@@ -11,12 +11,12 @@ from bench.config.tree import from_tree, to_tree
 from bench.data.store import Store
 from bench.errors import StepFailed, UserError
 from bench.train.checkpoint import CheckpointFolder, read_state
+from bench.train.distributed.place import Place
 from bench.train.job import END, Job, prepare, train
 from bench.train.loop import Hooks
-from bench.train.place import Place
-from bench.train.predict import predict
+from bench.train.predicting.predict import predict
 from bench.train.records import StepRecord
-from bench.train.weights import load_detector
+from bench.train.weights.saved import load_detector
 from detectors.parts.post import standard
 from detectors.raw import Raw
 

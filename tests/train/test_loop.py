@@ -13,9 +13,9 @@ from tiny_training import MemoryBatches, TinyModel
 from bench.errors import UserError
 from bench.train.checkpoint import CheckpointFolder
 from bench.train.config import TrainConfig
+from bench.train.distributed.place import Place, check_amp
 from bench.train.loop import Hooks, Outcome, Training, fit
 from bench.train.optimizer import build_optimizer
-from bench.train.place import Place, check_amp
 from bench.train.records import NonFiniteLoss, StepRecord
 from bench.train.seeding import repeatable, seed_everything, seed_for
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from bench.train.checkpoint import CheckpointFolder
+from bench.train.distributed.place import Place
 from bench.train.job import prepare
 from bench.train.loop import fit
-from bench.train.place import Place
 from bench.train.records import NonFiniteLoss
 
 CPU = Place(torch.device("cpu"))

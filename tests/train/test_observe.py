@@ -19,12 +19,12 @@ from bench.data.store import Store
 from bench.study.steps.album import SEEN, SNAPSHOTS, TRAINING, Album, draw_album, pulls
 from bench.study.steps.watch import CURVE
 from bench.train.checkpoint import read_state
-from bench.train.gains import PER_OBJECT, GivenBoxes
+from bench.train.distributed.place import Place
 from bench.train.job import Job, prepare, train
 from bench.train.loop import Hooks, Training, fit
-from bench.train.observe import BINS, EDGES, Observation, Observer
-from bench.train.place import Place
-from bench.train.snapshot import Camera, choose
+from bench.train.watching.gains import PER_OBJECT, GivenBoxes
+from bench.train.watching.observe import BINS, EDGES, Observation, Observer
+from bench.train.watching.snapshot import Camera, choose
 from detectors.ops import aligned_iou, pairwise_iou
 from detectors.parts.assign import Assignment
 from detectors.parts.loss import smooth_l1

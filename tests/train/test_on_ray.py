@@ -15,11 +15,11 @@ from jobs import job_on
 from bench.data.store import Store
 from bench.errors import UserError
 from bench.train.checkpoint import read_state
+from bench.train.distributed.ray_session import FOLDER, Session, _own_folder, ray_session
+from bench.train.distributed.workers import Workers
 from bench.train.job import Job
 from bench.train.loop import Hooks
-from bench.train.ray_session import FOLDER, Session, _own_folder, ray_session
 from bench.train.records import NonFiniteLoss, StepRecord
-from bench.train.workers import Workers
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_a_session_is_ours_and_a_second_one_joins_it(session: Session):
 def test_a_killed_worker_is_replaced_and_the_result_is_that_of_an_unbroken_run(
     session: Session, stores: dict[str, Store], tmp_path: Path
 ):
-    from bench.train.on_ray import train_on_ray
+    from bench.train.distributed.on_ray import train_on_ray
 
     marker = tmp_path / "killed"
 
@@ -96,7 +96,7 @@ def test_a_killed_worker_is_replaced_and_the_result_is_that_of_an_unbroken_run(
 
 
 def test_a_training_that_stopped_early_goes_on_where_it_was(session: Session, stores: dict[str, Store], tmp_path: Path):
-    from bench.train.on_ray import train_on_ray
+    from bench.train.distributed.on_ray import train_on_ray
 
     whole, part, rest = (job_on(stores["train"], str(tmp_path / name), iterations=4) for name in ("w", "p", "r"))
     train_on_ray(whole, Workers())
@@ -108,7 +108,7 @@ def test_a_training_that_stopped_early_goes_on_where_it_was(session: Session, st
 def test_a_training_starts_with_as_many_workers_as_there_is_room_for(
     session: Session, stores: dict[str, Store], tmp_path: Path
 ):
-    from bench.train.on_ray import train_on_ray
+    from bench.train.distributed.on_ray import train_on_ray
 
     alone, few = (job_on(stores["train"], str(tmp_path / name)) for name in ("alone", "few"))
     train_on_ray(alone, Workers())
@@ -121,7 +121,7 @@ def test_a_training_starts_with_as_many_workers_as_there_is_room_for(
 def test_a_loss_that_is_not_finite_comes_back_as_one_line_and_is_not_tried_again(
     session: Session, stores: dict[str, Store], tmp_path: Path
 ):
-    from bench.train.on_ray import train_on_ray
+    from bench.train.distributed.on_ray import train_on_ray
 
     starts = tmp_path / "starts"
 

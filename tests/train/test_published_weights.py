@@ -18,8 +18,8 @@ from torchvision.models import Weights, WeightsEnum, detection, get_weight
 
 import detectors
 from bench.errors import UserError
-from bench.train.first_weights import give_first_weights
-from bench.train.published_weights import (
+from bench.train.weights.first import give_first_weights
+from bench.train.weights.published import (
     COCO,
     coco_weights,
     file_of,

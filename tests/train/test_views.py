@@ -14,9 +14,9 @@ from bench.data.input import InputConfig, View
 from bench.data.store import Store
 from bench.errors import UserError
 from bench.score.tables.raw_file import RawFile, RawHeader, RawWriter
-from bench.train.place import Place
-from bench.train.predict import predict
-from bench.train.views import Seen, pooled
+from bench.train.distributed.place import Place
+from bench.train.predicting.predict import predict
+from bench.train.predicting.views import Seen, pooled
 from detectors import zoo
 from detectors.detector import Detector
 from detectors.raw import Raw

@@ -11,13 +11,13 @@ from worker_processes import run_workers
 
 from bench.errors import UserError
 from bench.train.config import TrainConfig
+from bench.train.distributed.place import Place
+from bench.train.distributed.ray_session import Session
+from bench.train.distributed.workers import Workers
 from bench.train.job import prepare, train
 from bench.train.loop import Hooks, Training, fit
-from bench.train.place import Place
-from bench.train.ray_session import Session
 from bench.train.records import NonFiniteLoss, StepRecord
 from bench.train.seeding import seed_everything
-from bench.train.workers import Workers
 from detectors.distributed import share_of
 from detectors.sync_norm import SyncBatchNorm
 

@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from bench.train.place import Place
+from bench.train.distributed.place import Place
 
 
 def run_workers(count: int, work: Callable[[Place, Path], None], folder: Path) -> None:

@@ -15,8 +15,8 @@ from bench.study.steps.graph import Cell, Kind, Step, unique_steps
 from bench.study.steps.locks import Locks
 from bench.study.steps.result import ERROR, TRACEBACK
 from bench.study.steps.work import clear_predictions, do_step, predict_share
-from bench.train.ray_session import Session
-from bench.train.workers import Workers
+from bench.train.distributed.ray_session import Session
+from bench.train.distributed.workers import Workers
 
 POLL_SECONDS = 0.25
 ACTIVE: dict[Kind, Status] = {"train": "training", "predict": "predicting", "score": "scoring"}

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from bench.study.definition.spec import Row
 from bench.study.definition.study_file import Resources
 from bench.study.steps.graph import Cell
-from bench.train.ray_session import Session
-from bench.train.workers import Workers
+from bench.train.distributed.ray_session import Session
+from bench.train.distributed.workers import Workers
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from bench.study.steps.cache import StepCache
 from bench.study.steps.graph import Step
 from bench.study.steps.result import ERROR, PROGRESS, TRACEBACK
 from bench.study.steps.work import train_step
-from bench.train.workers import Workers
+from bench.train.distributed.workers import Workers
 
 WATCHING = {"CPU": 0, "node:__internal_head__": 0.001}
 """What a trial asks for that only watches its workers: no CPU, but a bundle of CPU 0 alone is refused."""

@@ -18,12 +18,12 @@ from bench.score.pictures.training import (
     regression_gains,
 )
 from bench.study.steps.watch import CURVE, CURVE_POINTS
-from bench.train.gains import GivenBoxes
 from bench.train.job import Job
 from bench.train.loop import Training
-from bench.train.observe import EDGES, Observer
 from bench.train.records import StepRecord
-from bench.train.snapshot import Camera
+from bench.train.watching.gains import GivenBoxes
+from bench.train.watching.observe import EDGES, Observer
+from bench.train.watching.snapshot import Camera
 
 SEEN, SNAPSHOTS, GAINS, TRAINING = "assignment.jsonl", "snapshots.jsonl", "gains.jsonl", "training"
 MOMENTS = (0.0, 0.03, 0.1, 0.3, 1.0)

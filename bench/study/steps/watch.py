@@ -13,8 +13,8 @@ from bench.data.store import Store
 from bench.study.steps.provenance import leave_provenance
 from bench.study.steps.result import PROGRESS, write_json
 from bench.track.system import SystemLog
+from bench.train.distributed.place import Place
 from bench.train.job import Job
-from bench.train.place import Place
 from bench.train.records import StepRecord
 
 EVERY_SECONDS = 1.0

@@ -27,14 +27,14 @@ from bench.study.steps.graph import Prediction, Scoring, Step
 from bench.study.steps.provenance import leave_provenance
 from bench.study.steps.result import finish, write_json
 from bench.study.steps.watch import CURVE, Surroundings, Watch
-from bench.train.cost import latency, operations, size_of
+from bench.train.distributed.place import Place
+from bench.train.distributed.workers import Workers
 from bench.train.job import CHECKPOINTS, Job, train
 from bench.train.loop import Hooks
-from bench.train.place import Place
-from bench.train.predict import Predicted, predict
+from bench.train.predicting.cost import latency, operations, size_of
+from bench.train.predicting.predict import Predicted, predict
 from bench.train.records import StepRecord
-from bench.train.weights import load_detector
-from bench.train.workers import Workers
+from bench.train.weights.saved import load_detector
 from detectors.detector import Detector
 
 RAW = "raw"
@@ -56,7 +56,7 @@ def train_step(job: Job, folder: Path, workers: Workers, before: Sequence[Path] 
         torch.set_num_threads(workers.threads)
         outcome = train(job, hooks=hooks)
     else:
-        from bench.train.on_ray import train_on_ray
+        from bench.train.distributed.on_ray import train_on_ray
 
         outcome = train_on_ray(job, workers, hooks=hooks)
     draw_album(folder, Path(job.store))

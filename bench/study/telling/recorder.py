@@ -20,8 +20,8 @@ from bench.study.telling import redo
 from bench.study.telling.follow import Follow
 from bench.track.record import DataSet, RunRecord, Status
 from bench.track.tracker import Tracker
-from bench.train import first_weights
 from bench.train.job import WEIGHTS
+from bench.train.weights.first import NOTE as FIRST_WEIGHTS
 
 FORM, FORM_TAG = "3", "record_form"
 """Raised when a record gets more in it: runs with less are then told again."""
@@ -142,7 +142,7 @@ class Recorder:
     def _keep_files(self, cell: Cell, key: str) -> None:
         train, predict, score = map(self.cache.folder, cell.steps)
         files = [score / name for name in (CURVES, DETECTIONS, GALLERY, PLOTS)]
-        left = [train / name for name in (first_weights.NOTE, ENVIRONMENT, CHANGES, TRAINING)]
+        left = [train / name for name in (FIRST_WEIGHTS, ENVIRONMENT, CHANGES, TRAINING)]
         for path in (*files, predict / RAW, *left):
             if path.exists():
                 self.tracker.artifact(key, path, steady=True)

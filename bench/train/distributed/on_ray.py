@@ -20,12 +20,12 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from bench.data.store import Store
 from bench.errors import StepFailed, UserError
 from bench.train.checkpoint import State, read_state, write_state
+from bench.train.distributed.place import Place
+from bench.train.distributed.ray_session import set_defaults
+from bench.train.distributed.workers import Workers
 from bench.train.job import Job, leave_weights, prepare
 from bench.train.loop import Hooks, Outcome, Training, fit
-from bench.train.place import Place
-from bench.train.ray_session import set_defaults
 from bench.train.records import NonFiniteLoss
-from bench.train.workers import Workers
 
 STATE_FILE = "state.pt"
 WAIT = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"

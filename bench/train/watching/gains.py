@@ -10,7 +10,7 @@ from torch import nn
 from bench.data.batches.batch import padded
 from bench.data.input import InputConfig
 from bench.data.store import Store
-from bench.train.snapshot import ROWS_TRIED, countable, seen_in_evaluation, undisturbed
+from bench.train.watching.snapshot import ROWS_TRIED, countable, seen_in_evaluation, undisturbed
 from detectors.families.two_stage import TwoStage
 from detectors.ops import aligned_iou, clip, jitter_boxes_uniform_iou
 

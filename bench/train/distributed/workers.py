@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bench.errors import UserError
 from bench.train.config import Whole
-from bench.train.ray_session import Session
+from bench.train.distributed.ray_session import Session
 from detectors.config import Count, NonNegative, Positive
 
 

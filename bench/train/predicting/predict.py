@@ -11,8 +11,8 @@ from torch import Tensor
 from bench.data.batches.loader import eval_loader
 from bench.data.input import InputConfig
 from bench.data.store import Store
-from bench.train.place import Place, check_amp
-from bench.train.views import Seen, pooled
+from bench.train.distributed.place import Place, check_amp
+from bench.train.predicting.views import Seen, pooled
 from detectors.detector import Detector
 from detectors.raw import Raw
 

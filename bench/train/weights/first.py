@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from bench.errors import UserError
-from bench.train.published_weights import (
+from bench.train.weights.published import (
     COCO,
     SETTING,
     TO_SAME_PIXELS,
@@ -22,7 +22,7 @@ from bench.train.published_weights import (
     imagenet_weights,
     other_pixels,
 )
-from bench.train.weights import read_weights
+from bench.train.weights.saved import read_weights
 from detectors.detector import Detector
 from detectors.families import DetectorConfig
 from detectors.torchvision_weights import count_labels, of_torchvision

@@ -1,0 +1,1 @@
+"""What happens inside a detector while it learns, seen from outside: assignments, gradients, boxes, infinities."""

@@ -1,0 +1,1 @@
+"""What a training starts from, and what it leaves."""
