@@ -1,1 +1,1 @@
-"""Configs as trees and as dataclasses: read, checked against types and line numbers, overridden, digested, described."""
+"""Configs as trees and as dataclasses: read, checked by type and line, overridden, digested, described."""
