@@ -38,6 +38,14 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "a row is a number": (GOOD + "  third: 3\n", ":11: rows.third: should be a mapping, not 3"),
     "seeds is a word": (GOOD + "seeds: three\n", ":11: seeds: should be a valid integer, not 'three'"),
     "seeds is zero": (GOOD + "seeds: 0\n", ":11: seeds: should be greater than or equal to 1, not 0"),
+    "no data": (
+        GOOD.replace("data: {kind: synthetic, preset: tiny}\n", ""),
+        ":1: the study does not say on what data it runs; write `data:`, or `recipe:` with one of ",
+    ),
+    "unknown recipe": (
+        GOOD + "recipe: iou_nett\n",
+        ":11: recipe: no recipe is called 'iou_nett'; did you mean 'iou_net'?",
+    ),
     "unknown variant": (
         GOOD.replace("faster_rcnn_tiny", "faster_rcnn_tinny"),
         ":3: variant: no variant is called 'faster_rcnn_tinny'; did you mean 'faster_rcnn_tiny'?",

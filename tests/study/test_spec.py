@@ -1,5 +1,6 @@
 """Study files that are right: layers of settings, profiles, published numbers, names."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from bench.study.definition.find import all_studies, find_study
 from bench.study.definition.profiles import FULL, profile_files
 from bench.study.definition.published import published_rows
+from bench.study.definition.recipes import recipe_files
 from bench.study.definition.spec import load_study, study_name
+from bench.study.definition.study_file import read_study_file
 from bench.study.steps.provenance import git_revision, hardware, provenance
 from detectors.parts.backbone import tiny
 
@@ -37,6 +40,23 @@ def test_rows_override_the_study(file: Path) -> None:
     assert (base.recipe.train.lr, base.recipe.train.epochs, base.recipe.detector.kind) == (0.1, 3, "two_stage")
     assert (ours.recipe.train.lr, ours.recipe.detector.kind, ours.about) == (0.3, "dense", "ours")
     assert ours.published == {"AP": 40.1}
+
+
+def test_a_study_says_only_what_it_does_differently_from_its_recipe(file: Path) -> None:
+    file.write_text("title: t\nrecipe: paa\nvariant: paa_r50_fpn\ntrain: {lr: 0.1}\nrows: {base: {}}\n")
+    paa, base = load_study(find_study("paa/table2_left")).rows[-1].recipe, load_study(file).rows[0].recipe
+    assert base.train == replace(paa.train, lr=0.1)
+    assert (base.data, base.input) == (paa.data, paa.input)
+
+
+def test_data_of_another_kind_replaces_that_of_the_recipe(file: Path) -> None:
+    file.write_text(STUDY + "recipe: paa\n")
+    assert load_study(file).rows[0].recipe.data.kind == "synthetic"
+
+
+def test_every_recipe_has_its_studies() -> None:
+    named = {read_study_file(file)[1].recipe for file in all_studies().values()}
+    assert set(recipe_files()) == named - {""}
 
 
 def test_a_profile_stands_between_study_and_row(file: Path) -> None:

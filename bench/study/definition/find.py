@@ -4,12 +4,12 @@ from pathlib import Path
 
 from bench.config.suggest import remedy
 from bench.errors import UserError
-from sweeps import FOLDER, PROFILES
+from sweeps import FOLDER, PROFILES, RECIPES
 
 
 def all_studies() -> dict[str, Path]:
     """Name -> file of every study that comes along."""
-    files = sorted(file for file in FOLDER.rglob("*.yaml") if PROFILES not in file.parents)
+    files = sorted(file for file in FOLDER.rglob("*.yaml") if not {PROFILES, RECIPES} & {*file.parents})
     return {file.relative_to(FOLDER).with_suffix("").as_posix(): file for file in files}
 
 

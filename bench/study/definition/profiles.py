@@ -1,32 +1,26 @@
 """The sizes at which every study runs; a study's own `profiles` add to those that come along, or name others."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.config.overrides import Setting, settings_of
 from bench.config.suggest import remedy
 from bench.config.tree import from_tree
 from bench.config.yaml_file import Document, read_yaml
 from bench.errors import UserError
+from bench.study.definition.recipes import RecipeFile, recipe_settings
 from bench.study.definition.study_file import StudyFile
 from detectors.shrink import Size
 from sweeps import PROFILES
 
 FULL = "full"
-RECIPE_KEYS = ("data", "detector", "input", "train")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProfileFile:
+class ProfileFile(RecipeFile):
     """The keys of a profile's file: settings that come after the study's own and before its rows'."""
 
-    about: str
     detector_size: Size = "as_is"
-    data: dict[str, Any] = field(default_factory=dict)
-    detector: dict[str, Any] = field(default_factory=dict)
-    input: dict[str, Any] = field(default_factory=dict)
-    train: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,13 +51,3 @@ def load_profile(document: Document, content: StudyFile, name: str) -> Profile:
         settings = recipe_settings(shared)
     own = settings_of(document, ("profiles", name)) if content.profiles.get(name) else []
     return Profile(name, size, (*settings, *own))
-
-
-def recipe_settings(document: Document) -> list[Setting]:
-    """What a file sets for all rows: the recipe keys at its top level."""
-    return [
-        Setting((key, *setting.path), setting.value, setting.where)
-        for key in RECIPE_KEYS
-        if document.data.get(key) not in (None, {})
-        for setting in settings_of(document, (key,))
-    ]

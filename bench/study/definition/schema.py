@@ -3,7 +3,7 @@
 from typing import Any
 
 from bench.config.schema import schema_of
-from bench.study.definition.profiles import RECIPE_KEYS
+from bench.study.definition.recipes import RECIPE_KEYS, recipe_files
 from bench.study.definition.spec import Recipe
 from bench.study.definition.study_file import RowWords, StudyFile
 from detectors import zoo
@@ -21,6 +21,7 @@ def study_schema() -> dict[str, Any]:
     properties = definitions["StudyFile"]["properties"]
     properties |= {key: overrides["properties"][key] for key in RECIPE_KEYS}
     properties["variant"] = variant
+    properties["recipe"] |= {"enum": list(recipe_files())}
     properties["rows"] = {"type": "object", "additionalProperties": {"anyOf": [row, {"type": "null"}]}}
     properties["profiles"] = {"type": "object", "additionalProperties": {"$ref": "#/$defs/Recipe"}}
     return {

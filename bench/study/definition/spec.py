@@ -13,7 +13,8 @@ from bench.config.yaml_file import Document
 from bench.data.formats import DataConfig
 from bench.data.input import InputConfig
 from bench.errors import UserError
-from bench.study.definition.profiles import FULL, RECIPE_KEYS, Profile, load_profile, recipe_settings
+from bench.study.definition.profiles import FULL, Profile, load_profile
+from bench.study.definition.recipes import RECIPE_KEYS, load_recipe
 from bench.study.definition.study_file import (
     WORDS,
     Published,
@@ -131,7 +132,8 @@ def load_study(
     """Reads and checks a study file; every fault is one UserError that names file, line and key."""
     document, content = read_study_file(file)
     names, overrides = _chosen_rows(content, rows), tuple(overrides)
-    makes = _RowMaker(document, content, load_profile(document, content, profile), overrides)
+    shared = load_recipe(document, content)
+    makes = _RowMaker(document, content, shared, load_profile(document, content, profile), overrides)
     made = [makes.row(name) for name in names]
     return Study(
         name=study_name(file),
@@ -168,10 +170,12 @@ def _chosen_rows(content: StudyFile, wanted: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class _RowMaker:
-    """Settings in the order in which later ones win: variant, study, profile, row, command line."""
+    """Settings in the order in which later ones win: variant, recipe, study, profile, row, command line."""
 
     document: Document
     content: StudyFile
+    shared: list[Setting]
+    """by the recipe and the study"""
     profile: Profile
     overrides: tuple[Setting, ...]
 
@@ -196,7 +200,7 @@ class _RowMaker:
             return Skipped(name, reason, words.about, published)
         own = settings_of(self.document, ("rows", name)) if self.content.rows[name] else []
         settings = [
-            *recipe_settings(self.document),
+            *self.shared,
             *self.profile.settings,
             *(setting for setting in own if setting.path[0] not in WORDS),
             *tried,

@@ -51,8 +51,10 @@ class StudyFile:
 
     title: str
     about: str = ""
+    recipe: str = ""
+    """One that comes along, over which the study's own settings are laid."""
     variant: str
-    data: dict[str, Any] | str
+    data: dict[str, Any] | str = field(default_factory=dict)
     detector: dict[str, Any] = field(default_factory=dict)
     input: dict[str, Any] = field(default_factory=dict)
     train: dict[str, Any] = field(default_factory=dict)
