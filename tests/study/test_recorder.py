@@ -14,6 +14,7 @@ from bench.study.definition.spec import load_study
 from bench.study.running.state import CellState
 from bench.study.steps.datasets import prepared_data
 from bench.study.steps.graph import cells
+from bench.track.artifacts import local_folder
 from bench.track.tracker import Tracker
 from tests.study.place import Place
 
@@ -57,6 +58,12 @@ def test_every_run_is_closed_and_below_its_study(runs: dict[str, Run]) -> None:
     assert (later["status"], later["reason"]) == ("skipped", "the variant a_variant_of_tomorrow is yet to come")
 
 
+def kept(run: Run, name: str) -> Path:
+    folder = local_folder(run.info.artifact_uri)
+    assert folder is not None
+    return folder / name
+
+
 def test_published_rows_say_where_they_are_printed(runs: dict[str, Run]) -> None:
     named = ("source", "paper", "table", "schedule", "footnote", "only_printed")
     tags = {row: runs[f"{row} · published"].data.tags for row in ("base", "theirs")}
@@ -80,10 +87,10 @@ def test_a_run_holds_what_its_number_needs_to_be_believed(runs: dict[str, Run], 
     assert {file.path for file in client.list_artifacts(run.info.run_id)} >= FILES
     for folder, least in (("raw", 1), ("plots", 14), ("gallery", 4)):
         assert len(client.list_artifacts(run.info.run_id, folder)) >= least
-    reached = Path(client.download_artifacts(run.info.run_id, "plots/positives_after_suppression.csv")).read_text()
+    reached = kept(run, "plots/positives_after_suppression.csv").read_text()
     assert "before suppression" in reached
     assert "after suppression" in reached
-    first = Path(client.download_artifacts(run.info.run_id, "first_weights.txt")).read_text()
+    first = kept(run, "first_weights.txt").read_text()
     assert first.startswith("first weights: ")
     assert "first.pt" in first
 
@@ -112,9 +119,7 @@ def test_runs_say_in_words_what_they_are(runs: dict[str, Run]) -> None:
 
 
 def test_the_kept_config_is_a_study_that_finds_the_same_training(runs: dict[str, Run], place: Place) -> None:
-    client = MlflowClient(tracking_uri=f"sqlite:///{place.cache.root / 'mlflow.db'}")
-    file = client.download_artifacts(runs["strict · seed 0"].info.run_id, "config.yaml")
-    again = load_study(Path(file))
+    again = load_study(kept(runs["strict · seed 0"], "config.yaml"))
     (cell,) = cells(again, prepared_data(again, place.cache.root))
     assert cell.score.digest == place.plan[1].score.digest
 
