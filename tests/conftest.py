@@ -9,7 +9,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 import pytest
 
-WHOLE_RUNS = ("cli", "cluster", "docs", "study", "sweeps", "track")
+WHOLE_RUNS = ("cli", "cluster", "docs", "study", "sweeps", "track", "train")
 """Folders whose tests start commands, servers and clusters, which takes minutes a file."""
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
