@@ -9,8 +9,6 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 import pytest
 
-WHOLE_RUNS = ("cli", "cluster", "docs", "study", "sweeps", "track", "train")
-"""Folders whose tests start commands, servers and clusters, which takes minutes a file."""
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -20,8 +18,3 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("no ../shared/data beside this checkout")
     return SHARED_DATA
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first: else one worker is left alone with it at the end."""
-    items.sort(key=lambda item: item.path.parent.name not in WHOLE_RUNS)
