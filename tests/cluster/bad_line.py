@@ -10,12 +10,12 @@ PIECES_BEFORE_A_CUT = 2
 
 
 @contextmanager
-def cut_twice(port: int) -> Iterator[str]:
-    """The address under which the server can be reached over the bad line."""
+def cut_twice(port: int) -> Iterator[tuple[str, list[int]]]:
+    """The address under which the server can be reached over the bad line, and how many cuts are still to come."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         left = [CUTS]
         threading.Thread(target=_accept, args=(listener, port, left), daemon=True).start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", left
         assert left == [0], "no stream was long enough to be cut"
 
 

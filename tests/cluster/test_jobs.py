@@ -203,16 +203,23 @@ def test_a_mistake_in_the_study_is_found_before_anything_is_sent(laptop: Call, c
 
 
 def test_a_line_that_breaks_is_made_anew_and_nothing_is_said_twice(laptop: Call, cluster: Cluster) -> None:
-    with cut_twice(int(cluster.address.rpartition(":")[2])) as address:
+    enough = cluster.laptop / "enough"
+    heard: list[str] = []
+    counts = f"i=0; until [ -e {enough} ] || [ $i = 1000 ]; do i=$((i+1)); echo line $i; sleep 0.1; done"
+    with cut_twice(int(cluster.address.rpartition(":")[2])) as (address, cuts_to_come):
+
+        def hear(text: str) -> None:
+            heard.append(text)
+            if not cuts_to_come[0]:
+                enough.touch()
+
         head = Head(address)
-        job = head.submit(entrypoint="for i in $(seq 40); do echo line $i; sleep 0.1; done", submission_id="counts")
-        heard: list[str] = []
-        ended = follow(head, job, heard.append)
+        job = head.submit(entrypoint=counts, submission_id="counts")
+        ended = follow(head, job, hear)
     assert exit_code(ended) == 0
     assert "".join(heard) == Head(cluster.address).log(job)
-    assert [line for line in "".join(heard).splitlines() if line.startswith("line")] == [
-        f"line {i}" for i in range(1, 41)
-    ]
+    lines = [line for line in "".join(heard).splitlines() if line.startswith("line")]
+    assert lines == [f"line {i + 1}" for i in range(len(lines))]
 
 
 def test_a_head_that_goes_away_is_one_line(laptop: Call, cluster: Cluster) -> None:
