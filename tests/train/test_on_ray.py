@@ -50,7 +50,7 @@ def test_folders_of_killed_processes_are_cleared_away():
     process.wait()
     dead, alive = (Path(f"/tmp/{FOLDER}{pid}-test") for pid in (process.pid, os.getpid()))
     dead.mkdir(), alive.mkdir()
-    made = _own_folder()
+    made = _own_folder(Path("/tmp"))
     assert not dead.exists()
     assert alive.exists()
     alive.rmdir(), made.rmdir()

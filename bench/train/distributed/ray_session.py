@@ -100,7 +100,9 @@ def _started(num_cpus: int | None, num_gpus: int | None, dashboard: bool) -> Ite
     import ray
     from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
-    folder = _own_folder()
+    # Ray's own is short, since paths of sockets may not pass 107 bytes; its processes' files lie where the user wants.
+    temporary = Path(tempfile.gettempdir())
+    folder, files = _own_folder(Path("/tmp") if Path("/tmp").is_dir() else temporary), _own_folder(temporary)
     # A token of our own: Ray would else leave one in the home folder, where it changes how other clusters start. What
     # Ray has read before, perhaps for another cluster, it would use here, too.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
@@ -108,7 +110,7 @@ def _started(num_cpus: int | None, num_gpus: int | None, dashboard: bool) -> Ite
     try:
         for attempt in range(START_ATTEMPTS):
             try:
-                with _own_handler_of_sigterm(), _temporary_files(folder):
+                with _own_handler_of_sigterm(), _temporary_files(files):
                     ray.init(
                         address="local",
                         num_cpus=num_cpus,
@@ -130,7 +132,8 @@ def _started(num_cpus: int | None, num_gpus: int | None, dashboard: bool) -> Ite
         yield _session(own=True)
     finally:
         _shut_down()
-        shutil.rmtree(folder, ignore_errors=True)
+        for own in (folder, files):
+            shutil.rmtree(own, ignore_errors=True)
 
 
 def _shut_down() -> None:
@@ -153,9 +156,8 @@ def _own_handler_of_sigterm() -> Iterator[None]:
 @contextmanager
 def _temporary_files(folder: Path) -> Iterator[None]:
     """Of the processes started meanwhile: Ray kills them at the end, before they could clear theirs away."""
-    tempfile.gettempdir()  # Python remembers its first answer, which for this process may not be that folder.
     before = os.environ.get("TMPDIR")
-    os.environ["TMPDIR"] = tempfile.mkdtemp(dir=folder)
+    os.environ["TMPDIR"] = str(folder)
     try:
         yield
     finally:
@@ -165,10 +167,8 @@ def _temporary_files(folder: Path) -> Iterator[None]:
             os.environ["TMPDIR"] = before
 
 
-def _own_folder() -> Path:
+def _own_folder(place: Path) -> Path:
     """Named for this process, so that those of processes that were killed can be told and cleared away."""
-    # Short, since the paths of Ray's sockets may not pass 107 bytes.
-    place = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
     for left in place.glob(f"{FOLDER}*"):
         owner = left.name.removeprefix(FOLDER).partition("-")[0]
         if owner.isdigit() and not psutil.pid_exists(int(owner)):
