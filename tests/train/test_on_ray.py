@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +13,7 @@ from jobs import job_on
 from bench.data.store import Store
 from bench.errors import UserError
 from bench.train.checkpoint import read_state
-from bench.train.distributed.ray_session import FOLDER, Session, _own_folder, ray_session
+from bench.train.distributed.ray_session import Session, ray_session
 from bench.train.distributed.workers import Workers
 from bench.train.job import Job
 from bench.train.loop import Hooks
@@ -43,17 +41,6 @@ def test_an_address_where_nothing_answers():
         ray_session("127.0.0.1:1"),
     ):
         pass
-
-
-def test_folders_of_killed_processes_are_cleared_away():
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    dead, alive = (Path(f"/tmp/{FOLDER}{pid}-test") for pid in (process.pid, os.getpid()))
-    dead.mkdir(), alive.mkdir()
-    made = _own_folder(Path("/tmp"))
-    assert not dead.exists()
-    assert alive.exists()
-    alive.rmdir(), made.rmdir()
 
 
 def test_a_session_is_ours_and_a_second_one_joins_it(session: Session):

@@ -3,25 +3,21 @@
 import logging
 import os
 import secrets
-import shutil
 import signal
 import socket
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-
-import psutil
+from typing import Any
 
 from bench.errors import StepFailed, UserError
+from bench.train.distributed.temporary import session_folders, temporary_files
 
 OBJECT_STORE_BYTES = 256 * 2**20
 """Weights and predictions travel through files; the object store holds little more than function arguments."""
 START_ATTEMPTS = 2
 """Ray gives its processes 30 seconds, which a machine busy with other things may not have."""
-FOLDER = "locbench-ray-"
 DEFAULTS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_AUTO_CONNECT": "0",
@@ -97,43 +93,46 @@ def _joined(address: str) -> Iterator[Session]:
 
 @contextmanager
 def _started(num_cpus: int | None, num_gpus: int | None, dashboard: bool) -> Iterator[Session]:
-    import ray
     from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
-    # Ray's own is short, since paths of sockets may not pass 107 bytes; its processes' files lie where the user wants.
-    temporary = Path(tempfile.gettempdir())
-    folder, files = _own_folder(Path("/tmp") if Path("/tmp").is_dir() else temporary), _own_folder(temporary)
     # A token of our own: Ray would else leave one in the home folder, where it changes how other clusters start. What
     # Ray has read before, perhaps for another cluster, it would use here, too.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     AuthenticationTokenLoader.instance().reset_cache()
-    try:
-        for attempt in range(START_ATTEMPTS):
-            try:
-                with _own_handler_of_sigterm(), _temporary_files(files):
-                    ray.init(
-                        address="local",
-                        num_cpus=num_cpus,
-                        num_gpus=num_gpus,
-                        include_dashboard=dashboard,
-                        object_store_memory=OBJECT_STORE_BYTES,
-                        logging_level=logging.ERROR,
-                        log_to_driver=False,
-                        _temp_dir=str(folder),
-                    )
-                break
-            except Exception as error:  # Ray raises the bare class when its own processes are late.
-                ray.shutdown()
-                if attempt == START_ATTEMPTS - 1:
-                    reason = str(error).strip().partition("\n")[0]
-                    raise StepFailed(
-                        f"Ray cannot start: {reason}; free memory and processors, then try again"
-                    ) from error
-        yield _session(own=True)
-    finally:
-        _shut_down()
-        for own in (folder, files):
-            shutil.rmtree(own, ignore_errors=True)
+    with session_folders() as (folder, files):
+        try:
+            with temporary_files(files):
+                _start(num_cpus=num_cpus, num_gpus=num_gpus, include_dashboard=dashboard, _temp_dir=str(folder))
+            yield _session(own=True)
+        finally:
+            _shut_down()
+
+
+def _start(**options: Any) -> None:
+    import ray
+
+    for left in reversed(range(START_ATTEMPTS)):
+        try:
+            with _own_handler_of_sigterm():
+                ray.init(
+                    address="local",
+                    object_store_memory=OBJECT_STORE_BYTES,
+                    logging_level=logging.ERROR,
+                    log_to_driver=False,
+                    **options,
+                )
+            return
+        except Exception as error:  # Ray raises the bare class when its own processes are late.
+            ray.shutdown()
+            if not left:
+                raise StepFailed(
+                    f"Ray cannot start: {_reason(error)}; free memory and processors, then try again"
+                ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Where Ray quotes the log of a process that did not start, what went wrong stands at its end."""
+    return str(error).strip().rpartition("\n")[2]
 
 
 def _shut_down() -> None:
@@ -151,29 +150,6 @@ def _own_handler_of_sigterm() -> Iterator[None]:
     yield
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _temporary_files(folder: Path) -> Iterator[None]:
-    """Of the processes started meanwhile: Ray kills them at the end, before they could clear theirs away."""
-    before = os.environ.get("TMPDIR")
-    os.environ["TMPDIR"] = str(folder)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["TMPDIR"]
-        else:
-            os.environ["TMPDIR"] = before
-
-
-def _own_folder(place: Path) -> Path:
-    """Named for this process, so that those of processes that were killed can be told and cleared away."""
-    for left in place.glob(f"{FOLDER}*"):
-        owner = left.name.removeprefix(FOLDER).partition("-")[0]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
-            shutil.rmtree(left, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-", dir=place))
 
 
 def _answers(address: str) -> bool:
