@@ -91,7 +91,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Rows that differ in one number of their config only, along that number."""
+    """Rows along a number of their config: they differ in nothing else, or a claim orders them by it."""
 
     param: str
     points: tuple[tuple[float, str], ...]

@@ -34,6 +34,7 @@ def build(
         for group, runs in groups.items()
         for row in Group(group, runs, known.get(group), published, extras or {}, metric).rows()
     ]
+    claims = [_claim(claim, study.study) for study in studies for claim in study.claims]
     names = {name for row in rows for name in row.values} | {name for row in rows for name in row.published}
     return Board(
         title=" · ".join(dict.fromkeys(study for study, _ in groups)) or "Nothing was recorded yet",
@@ -41,8 +42,8 @@ def build(
         metric=metric,
         columns=tuple(in_order(names)),
         rows=tuple(rows),
-        claims=tuple(_claim(claim, study.study) for study in studies for claim in study.claims),
-        sweeps=find_sweeps(rows, metric),
+        claims=tuple(claims),
+        sweeps=find_sweeps(rows, metric, claims),
         notes=tuple(_notes(records, rows, metric)),
     )
 

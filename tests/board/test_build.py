@@ -190,6 +190,33 @@ def test_sweeps_are_found_in_the_configs() -> None:
     assert sweep.points[3][1] == "iou_net/mini/iou-balanced η=1.5"
 
 
+@pytest.mark.parametrize(
+    ("claim", "curves"),
+    [
+        ("argmax AP over lam is 1.5 +- 1 step", ["loss.lam"]),
+        ("AP rises over w", ["loss.w"]),
+        ("AP[a] > AP[b]", []),
+        ("AP rises over epochs", []),
+        ("what another version wrote", []),
+    ],
+)
+def test_rows_that_a_claim_orders_are_a_curve(claim: str, curves: list[str]) -> None:
+    weights = {"a": ("0.5", "1.6"), "b": ("1.0", "2.2"), "c": ("1.5", "3.0")}
+    records = [
+        record(row, 0.5, params={"loss.lam": lam, "loss.w": w, "epochs": "12"}) for row, (lam, w) in weights.items()
+    ]
+    study = StudyRecord(study="s", profile="p", claims=({"text": claim, "verdict": "holds"},))
+    sweeps = build([*records, record("base", 0.4, params={"epochs": "12"})], studies=[study]).sweeps
+    assert [sweep.param for sweep in sweeps] == curves
+    assert all([row for _, row in sweep.points] == ["s/p/a", "s/p/b", "s/p/c"] for sweep in sweeps)
+
+
+def test_a_curve_that_a_claim_names_is_drawn_once() -> None:
+    records = [record(row, 0.5, params={"k": k}) for row, k in (("a", "5"), ("b", "7"), ("c", "9"))]
+    study = StudyRecord(study="s", profile="p", claims=({"text": "AP rises over k", "verdict": "holds"},))
+    assert len(build(records, studies=[study]).sweeps) == 1
+
+
 def test_the_sample_ranks_as_its_resamples_say() -> None:
     board = sample.board()
     best = board.rows[0]

@@ -23,6 +23,7 @@ from bench.score.claims.language import (
     Number,
     Product,
     Sum,
+    names,
     parse,
 )
 from bench.score.resampling.bootstrap import Resampled
@@ -198,15 +199,15 @@ def _metric(name: str, row: str, table: Table, where: str) -> Quantity:
 
 
 def _swept(key: str, table: Table, where: str) -> list[tuple[Any, str]]:
-    """Value and name of the rows that set `key`, in the order of values; dotted settings go by their last part too."""
+    """Value and name of the rows that set `key`, in the order of values."""
     found = []
     for row, content in table.items():
         for setting, value in content.settings.items():
-            if key in (setting, setting.rpartition(".")[2]):
+            if names(key, setting):
                 found.append((value, row))
     if len(found) < 2:
-        names = {setting for content in table.values() for setting in content.settings}
-        raise UserError(f"{len(found)} rows set {key!r}, too few", where=where, remedy=remedy(key, names))
+        known = {setting for content in table.values() for setting in content.settings}
+        raise UserError(f"{len(found)} rows set {key!r}, too few", where=where, remedy=remedy(key, known))
     return sorted(found, key=lambda pair: (isinstance(pair[0], str), pair[0]))
 
 

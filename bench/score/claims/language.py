@@ -97,6 +97,11 @@ def parse(text: str) -> Claim:
     return _Parser(text).claim()
 
 
+def names(key: str, setting: str) -> bool:
+    """Whether a claim "over" the key speaks of a setting, whose dotted name its last part may stand for."""
+    return key in (setting, setting.rpartition(".")[2])
+
+
 class _Parser:
     def __init__(self, text: str) -> None:
         self.text, self.at = text, 0
