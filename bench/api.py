@@ -153,7 +153,7 @@ def leaderboard(
     studies: str | Sequence[str], *, profile: str | None = None, storage: Path | str = RUNS, tracking: str | None = None
 ) -> "pd.DataFrame":
     """The leaderboard as a pandas frame."""
-    from bench.board.frame import to_frame
+    from bench.board.forms.frame import to_frame
 
     return to_frame(_board(studies, profile, storage, tracking))
 
@@ -167,7 +167,7 @@ def leaderboard_text(
     tracking: str | None = None,
 ) -> str:
     """The leaderboard as terminal table, Markdown, CSV or LaTeX."""
-    from bench.board.render import render
+    from bench.board.forms.render import render
 
     return render(_board(studies, profile, storage, tracking), form)
 
@@ -181,7 +181,7 @@ def write_page(
     tracking: str | None = None,
 ) -> Path:
     """The leaderboard as one self-contained page."""
-    from bench.board.page import write_page
+    from bench.board.forms.page import write_page
 
     return write_page(_board(studies, profile, storage, tracking), Path(file))
 
@@ -197,8 +197,8 @@ def compare_rows(
     tracking: str | None = None,
 ) -> Path:
     """Two rows of a study image by image, on one page: where they differ most, drawn side by side."""
-    from bench.board.compare_load import load_versus
-    from bench.board.compare_page import write_compare_page
+    from bench.board.comparing.load import load_versus
+    from bench.board.comparing.page import write_compare_page
     from bench.study.steps.datasets import find_store
     from bench.track.tracker import Tracker
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.board.board import Board, Picture
-from bench.board.build import build
-from bench.board.curves import FILE, read_curves
-from bench.board.group import Extras
+from bench.board.making.build import build
+from bench.board.making.curves import FILE, read_curves
+from bench.board.making.group import Extras
 from bench.errors import UserError
 from bench.track.record import RunRecord
 from bench.track.tracker import Tracker

@@ -20,7 +20,7 @@ def ui(
     storage: Storage = RUNS,
 ) -> None:
     """Serve MLflow's own pages on the records, on this machine only, until interrupted."""
-    from bench.track.server import serve
+    from bench.track.reaching.server import serve
 
     serve(storage, port, study or None, on_ready=lambda pages: typer.echo(f"{pages}\n(Ctrl-C stops it)"))
 

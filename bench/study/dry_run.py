@@ -63,7 +63,9 @@ def _worker_hours(result: dict[str, float]) -> float:
 
 
 def _time(hours: float) -> str:
-    return f"{hours:.1f} hours" if hours > 2 else f"{60 * hours:.1f} minutes"
+    if hours > 2:
+        return f"{hours:.0f} hours"
+    return f"{60 * hours:.0f} minutes" if hours > 1 / 60 else "less than a minute"
 
 
 def _line(cell: Cell, cache: StepCache) -> str:

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.errors import UserError
-from bench.track import artifacts, reading
-from bench.track.address import database_uri, is_server, with_driver, without_password
-from bench.track.connect import Away, connect, wants_login, why
-from bench.track.delivery import Delivery
+from bench.track.machine.samples import Point
 from bench.track.names import key_of
+from bench.track.reaching.address import database_uri, is_server, with_driver, without_password
+from bench.track.reaching.connect import Away, connect, wants_login, why
+from bench.track.reading import artifacts
+from bench.track.reading import records as reading
 from bench.track.record import STATUSES, DataSet, Published, RunRecord, Status, StudyRecord
-from bench.track.samples import Point
-from bench.track.store import Store
+from bench.track.sending.delivery import Delivery
+from bench.track.sending.store import Store
 
 T = TypeVar("T")
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from bench.board.board import Board
-from bench.board.build import build
-from bench.board.group import Extras
+from bench.board.making.build import build
+from bench.board.making.group import Extras
 from bench.track.record import RunRecord, StudyRecord
 
 ROWS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from bench.board.page import write_page
+from bench.board.forms.page import write_page
 from tests.board import sample
 from tests.board.conftest import CHROMIUM, QUIET
 

@@ -14,8 +14,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from bench.board.board import Board
+from bench.board.forms.page_data import page_data
 from bench.board.load import load_board
-from bench.board.page_data import page_data
 from bench.score.evaluate import evaluate
 from bench.score.resampling.compare import compare
 from bench.score.resampling.summary import summary

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bench.board.board import Row
-from bench.board.build import build
-from bench.board.group import Extras
+from bench.board.making.build import build
+from bench.board.making.group import Extras
 from bench.track.record import RunRecord, StudyRecord
 from tests.board import sample
 

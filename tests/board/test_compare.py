@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.board.compare import Side, image_precision, versus
-from bench.board.compare_load import load_versus
-from bench.board.compare_page import write_compare_page
+from bench.board.comparing.compare import Side, image_precision, versus
+from bench.board.comparing.load import load_versus
+from bench.board.comparing.page import write_compare_page
 from bench.data.converting.prepare import prepare
 from bench.data.formats import synthetic
 from bench.data.store import Store

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.board.estimate import Measured, difference, over_seeds
-from bench.board.ranking import clearly_better
+from bench.board.making.estimate import Measured, difference, over_seeds
+from bench.board.making.ranking import clearly_better
 
 numbers = st.floats(0, 1, allow_nan=False)
 seeded = st.dictionaries(st.integers(0, 5), numbers, min_size=1)

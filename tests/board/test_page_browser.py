@@ -9,9 +9,9 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from bench.board.board import Board, Picture
-from bench.board.build import build
-from bench.board.group import Extras
-from bench.board.page import write_page
+from bench.board.forms.page import write_page
+from bench.board.making.build import build
+from bench.board.making.group import Extras
 from bench.track.record import RunRecord, StudyRecord
 from tests.board import sample
 

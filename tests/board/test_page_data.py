@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from bench.board import page_data as module
 from bench.board.board import Board, Picture, Row
-from bench.board.page_data import page_data
+from bench.board.forms import page_data as module
+from bench.board.forms.page_data import page_data
 
 
 def axes(*settings: Mapping[str, str]) -> list[dict[str, Any]]:

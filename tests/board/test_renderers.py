@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.board.board import Board
-from bench.board.build import build
-from bench.board.frame import harmless, to_csv, to_frame
-from bench.board.latex import escape as latex_escape
-from bench.board.latex import to_latex
-from bench.board.markdown import to_markdown
-from bench.board.page import embedded, to_html
-from bench.board.render import leaderboard, render
-from bench.board.terminal import to_terminal
+from bench.board.forms.frame import harmless, to_csv, to_frame
+from bench.board.forms.latex import escape as latex_escape
+from bench.board.forms.latex import to_latex
+from bench.board.forms.markdown import to_markdown
+from bench.board.forms.page import embedded, to_html
+from bench.board.forms.render import leaderboard, render
+from bench.board.forms.terminal import to_terminal
+from bench.board.making.build import build
 from bench.errors import UserError
 from bench.track.record import RunRecord, StudyRecord
 from tests.board import sample

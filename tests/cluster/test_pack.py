@@ -141,7 +141,7 @@ def test_this_checkout_packs_whole_and_small(tmp_path: Path) -> None:
     assert root == Path(__file__).resolve().parents[2]
     pack = collect(root, None)
     pack.check()
-    assert {"bench/__main__.py", "bench/board/page_files/style.css", "sweeps/quickstart.yaml"} <= set(pack.files)
+    assert {"bench/__main__.py", "bench/board/forms/page_files/style.css", "sweeps/quickstart.yaml"} <= set(pack.files)
     assert pack.size < packing.LIMIT_BYTES / 4
     code = {path.relative_to(root).as_posix() for name in packing.CODE for path in (root / name).rglob("*.py")}
     assert code <= set(pack.files)

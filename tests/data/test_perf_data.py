@@ -9,7 +9,7 @@ from torchvision.transforms import v2
 from bench.data.converting.prepare import prepare
 from bench.data.formats import coco
 from bench.data.store import Store
-from bench.perf import data as perf
+from bench.perf.suites import data as perf
 
 
 @pytest.mark.parametrize("workers", [0, 2])

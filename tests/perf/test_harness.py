@@ -62,6 +62,12 @@ def test_a_name_that_no_case_has_is_a_mistake():
         run("post", only="fast", device=CPU)
 
 
+@pytest.mark.parametrize("suite", ["score", "studies", "overhead"])
+def test_nor_do_suites_that_measure_by_themselves_start_without_a_case(suite: str):
+    with pytest.raises(UserError, match=r"no case has 'fast' in its name; there is "):
+        run(suite, only="fast", device=CPU)
+
+
 def test_time_is_bounded_by_seconds_and_by_runs():
     case = Case("case", lambda: None)
     assert compare(case, Options(seconds=60.0, max_runs=7, device=CPU)).ours.runs == 7

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from bench.perf import methods, peers, plain
+from bench.perf import peers, plain
 from bench.perf.harness import Case, Disagreement, Options, compare
 from bench.perf.products import note, share_of_products
 from bench.perf.scenes import candidates, raw
+from bench.perf.suites import methods
 
 CPU = torch.device("cpu")
 MODELS = ("iou_aware_r50_fpn", "dir_r50_fpn", "iou_net_r50_fpn", "iou_net_r50_fpn_refined", "PAA")

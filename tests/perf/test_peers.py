@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from bench.perf import peers, plain, train
+from bench.perf import peers, plain
 from bench.perf.harness import Disagreement
-from bench.perf.infer import same_detections
 from bench.perf.scenes import candidates, raw
+from bench.perf.suites import train
+from bench.perf.suites.infer import same_detections
 
 CPU = torch.device("cpu")
 

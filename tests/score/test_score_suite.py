@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.perf import score
+from bench.perf.suites import score
 from bench.score.protocols.coco import NAMES
 
 

@@ -14,7 +14,7 @@ from bench.study.definition.spec import load_study
 from bench.study.running.state import CellState
 from bench.study.steps.datasets import prepared_data
 from bench.study.steps.graph import cells
-from bench.track.artifacts import local_folder
+from bench.track.reading.artifacts import local_folder
 from bench.track.tracker import Tracker
 from tests.study.place import Place
 

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from bench.study.definition.spec import Study, load_study
 from bench.study.run import Finished, run_study
 from bench.study.running.resources import Spread
-from bench.track.address import database_uri
+from bench.track.reaching.address import database_uri
 from tests.study.place import Place
 
 LOOK = """import sys

@@ -9,8 +9,8 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from bench import api
-from bench.track import server
-from bench.track.address import database_uri
+from bench.track.reaching import server
+from bench.track.reaching.address import database_uri
 from bench.track.tracker import Tracker
 from tests.study.test_run import STUDY, folders, progressed, results, start, wait_for
 

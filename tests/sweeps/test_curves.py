@@ -1,6 +1,6 @@
 """The curves that a page draws of a study by itself: a metric over the setting that its rows vary."""
 
-from bench.board.build import build
+from bench.board.making.build import build
 from bench.study.definition.find import find_study
 from bench.study.definition.spec import load_study
 from bench.study.telling.redo import flat

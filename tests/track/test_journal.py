@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.track.journal import Journal
+from bench.track.sending.journal import Journal
 
 
 def test_entries_wait_until_they_arrived(tmp_path: Path) -> None:

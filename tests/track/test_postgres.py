@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from bench.board.forms.page_data import page_data
 from bench.board.load import load_board
-from bench.board.page_data import page_data
-from bench.track import server
+from bench.track.reaching import server
 from bench.track.record import Published
 from bench.track.tracker import Tracker
 from tests.track.postgres import running_postgres

@@ -9,10 +9,10 @@ import pytest
 from mlflow import MlflowClient
 
 from bench.errors import StepFailed, UserError
-from bench.track import server
-from bench.track.address import database_uri
+from bench.track.reaching import server
+from bench.track.reaching.address import database_uri
+from bench.track.reaching.view import ADDRESS
 from bench.track.tracker import Tracker
-from bench.track.view import ADDRESS
 
 STEPS = 30
 

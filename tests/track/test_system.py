@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bench.track.samples import SystemFiles
-from bench.track.system import Gpu, SystemLog
-from bench.track.tail import Tail
+from bench.track.machine.samples import SystemFiles
+from bench.track.machine.system import Gpu, SystemLog
+from bench.track.machine.tail import Tail
 
 
 def worker(folder: Path, name: str, *samples: dict[str, Any]) -> None:

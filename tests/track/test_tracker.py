@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from bench.errors import UserError
-from bench.track import bulk
+from bench.track.reading import bulk
 from bench.track.record import DataSet, Published, RunRecord
 from bench.track.tracker import Tracker
 

@@ -1,6 +1,6 @@
 """One evaluation as a JSON tree: what the leaderboard draws and resamples, small enough to keep with every run.
 
-The parts and their names are those that `bench/board/curves.py` reads.
+The parts and their names are those that `bench/board/making/curves.py` reads.
 """
 
 from typing import Any

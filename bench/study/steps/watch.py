@@ -12,7 +12,7 @@ import torch
 from bench.data.store import Store
 from bench.study.steps.provenance import leave_provenance
 from bench.study.steps.result import PROGRESS, write_json
-from bench.track.system import SystemLog
+from bench.track.machine.system import SystemLog
 from bench.train.distributed.place import Place
 from bench.train.job import Job
 from bench.train.records import StepRecord

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bench.errors import UserError
 from bench.study.steps.watch import CURVE, SYSTEM
-from bench.track.samples import Point, SystemFiles
-from bench.track.tail import Tail
+from bench.track.machine.samples import Point, SystemFiles
+from bench.track.machine.tail import Tail
 from bench.track.tracker import Tracker
 
 EVERY_SECONDS = 10.0

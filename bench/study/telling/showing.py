@@ -16,7 +16,7 @@ from bench.study.running.state import CellState
 from bench.study.steps.graph import Cell
 from bench.study.steps.provenance import provenance
 from bench.study.steps.result import read_json, write_json
-from bench.track.address import database_file, database_uri
+from bench.track.reaching.address import database_file, database_uri
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class Showing:
         return Shown(text, self._page)
 
     def _from_record(self) -> str:
+        from bench.board.forms.page import write_page
+        from bench.board.forms.render import render
         from bench.board.load import load_board
-        from bench.board.page import write_page
-        from bench.board.render import render
         from bench.track.names import key_of
         from bench.track.tracker import Tracker
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.perf.harness import Comparison, Disagreement, Options, Timing, timing
+from bench.perf.harness import Comparison, Disagreement, Options, Timing, chosen, timing
 from bench.perf.scenes import raw
 from bench.score.evaluate import evaluate, evaluate_file, load_truth
 from bench.score.protocols.coco import NAMES
@@ -45,14 +45,18 @@ Measured = tuple[dict[str, float], float, float]
 
 def comparisons(options: Options) -> Iterator[Comparison]:
     """Every side of the first case runs in a process of its own, whose whole peak of memory is told."""
+    cases: dict[str, Callable[[Path, int], Iterator[Comparison]]] = {
+        "file to all COCO numbers": _numbers,
+        "paired resamples of AP": _bootstrap,
+        "settings of post": _sweep,
+    }
+    wanted = chosen(cases, options.only)
     images = FULL if options.seconds >= 1 else SMALL
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
         write_case(folder, images)
-        cases: list[Callable[[Path, int], Iterator[Comparison]]] = [_numbers, _bootstrap, _sweep]
-        for case in cases:
-            if options.only in case.__name__:
-                yield from case(folder, images)
+        for name in wanted:
+            yield from cases[name](folder, images)
 
 
 def write_case(folder: Path, images: int, seed: int = 0) -> None:
@@ -193,7 +197,7 @@ def separate_run(folder: Path, iou_threshold: float) -> float:
 
 def _separate_run(folder: Path, value: float) -> tuple[float, float]:
     started = time.perf_counter()
-    code = f"from bench.perf.score import *; print(separate_run(Path({str(folder)!r}), {value!r}))"
+    code = f"from bench.perf.suites.score import *; print(separate_run(Path({str(folder)!r}), {value!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return float(done.stdout.split()[-1]), time.perf_counter() - started
 

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from bench.board.board import Board
-from bench.board.page_data import page_data
+from bench.board.forms.page_data import page_data
 
 FILES = Path(__file__).with_name("page_files")
 SCRIPTS = ("charts.js", "figures.js", "details.js", "table.js", "app.js")

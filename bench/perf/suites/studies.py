@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from bench.perf.harness import Comparison, Disagreement, Options, timing
+from bench.perf.harness import Comparison, Disagreement, Options, chosen, timing
 from bench.study.definition.spec import load_study
 from bench.study.running.trainings import silent
 from bench.study.steps.cache import StepCache
@@ -35,6 +35,7 @@ rows:
 def comparisons(options: Options) -> Iterator[Comparison]:
     """Each row of ours is one step of training, a prediction, scores with pictures and a run in MLflow; the peer's is
     the training alone, a TorchTrainer in each trial."""
+    chosen(("a row", "a finished study again"), options.only)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         file = folder / "rows.yaml"

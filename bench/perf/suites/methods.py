@@ -11,7 +11,7 @@ from torch import Tensor
 import detectors
 from bench.perf.harness import Case, Disagreement, close
 from bench.perf.peers import CLASSES, faster_rcnn, fcos, images, targets
-from bench.perf.train import training_step
+from bench.perf.suites.train import training_step
 from detectors import zoo
 from detectors.detector import Detector
 from detectors.families import two_stage

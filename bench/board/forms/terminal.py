@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.board.board import Board, Claim, Row
+from bench.board.forms.table import Column, columns, fitting, printable
 from bench.board.metrics import metric_of
-from bench.board.table import Column, columns, fitting, printable
 
 BAR_WIDTH = 12
 WIDE = 120

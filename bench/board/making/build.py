@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.board.board import Board, Claim, Row
-from bench.board.group import Extras, Group
+from bench.board.making.group import Extras, Group
+from bench.board.making.sweeps import find_sweeps
 from bench.board.metrics import in_order
-from bench.board.sweeps import find_sweeps
 from bench.track.record import RunRecord, StudyRecord
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 
 from bench.board.board import Board
-from bench.board.build import build
-from bench.board.frame import to_csv
-from bench.board.latex import to_latex
-from bench.board.markdown import to_markdown
-from bench.board.page import to_html
-from bench.board.terminal import to_terminal
+from bench.board.forms.frame import to_csv
+from bench.board.forms.latex import to_latex
+from bench.board.forms.markdown import to_markdown
+from bench.board.forms.page import to_html
+from bench.board.forms.terminal import to_terminal
+from bench.board.making.build import build
 from bench.config.suggest import remedy
 from bench.errors import UserError
 from bench.track.record import RunRecord, StudyRecord

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from bench.board.board import Estimate, Picture, Row, Run
-from bench.board.curves import mean_of
-from bench.board.estimate import Array, Measured, difference, over_seeds
+from bench.board.making.curves import mean_of
+from bench.board.making.estimate import Array, Measured, difference, over_seeds
+from bench.board.making.ranking import clearly_better
 from bench.board.metrics import is_column, metric_of
-from bench.board.ranking import clearly_better
 from bench.track.record import ONLY_PRINTED, RunRecord, StudyRecord
 
 MADE_WITH = (

@@ -1,7 +1,7 @@
 """The board in Markdown, for a README or an issue."""
 
 from bench.board.board import Board
-from bench.board.table import columns
+from bench.board.forms.table import columns
 
 SPECIAL = "\\`*_[]<>|~#!&$"
 

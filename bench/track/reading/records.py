@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Run
 
-from bench.track import artifacts
-from bench.track.bulk import Found, all_runs, pages
 from bench.track.names import key_of
+from bench.track.reading import artifacts
+from bench.track.reading.bulk import Found, all_runs, pages
 from bench.track.record import STATUSES, RunRecord, Source, Status, StudyRecord
-from bench.track.store import KEY, UPDATED
+from bench.track.sending.store import KEY, UPDATED
 
 _STATUS_OF_OTHERS: dict[str, Status] = {"FINISHED": "done", "FAILED": "failed", "KILLED": "stopped"}
 

@@ -1,6 +1,6 @@
 """Two rows of a study from the tracker, ready to be compared: their detections, judged on the same data."""
 
-from bench.board.compare import Side, Versus, versus
+from bench.board.comparing.compare import Side, Versus, versus
 from bench.data.store import Store
 from bench.errors import UserError
 from bench.score.evaluate import evaluate

@@ -3,7 +3,7 @@
 import unicodedata
 
 from bench.board.board import Board
-from bench.board.table import MINUS, Column, columns
+from bench.board.forms.table import MINUS, Column, columns
 
 SPECIAL = {
     "\\": r"\textbackslash{}",

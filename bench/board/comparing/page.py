@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.board.compare import Versus
-from bench.board.compare_drawing import draw_both
+from bench.board.comparing.compare import Versus
+from bench.board.comparing.drawing import draw_both
+from bench.board.forms.page import page, write_text
 from bench.board.metrics import metric_of
-from bench.board.page import page, write_text
 from bench.data.store import Store
 
 DRAWN = 8

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from bench.perf import products
 from bench.perf.harness import Case
-from bench.perf.infer import same_detections
 from bench.perf.peers import Pair, images, pairs, targets
+from bench.perf.suites.infer import same_detections
 from bench.train.config import TrainConfig
 from bench.train.optimizer import build_optimizer
 

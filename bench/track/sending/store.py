@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, Run, RunTag
 
-from bench.track import artifacts
-from bench.track.connect import Refused
-from bench.track.journal import Entry
 from bench.track.names import key_of, legal, legal_model, short
-from bench.track.view import TAG, view_state
+from bench.track.reaching.connect import Refused
+from bench.track.reaching.view import TAG, view_state
+from bench.track.reading import artifacts
+from bench.track.sending.journal import Entry
 
 T = TypeVar("T")
 KEY, UPDATED = "locbench.key", "locbench.updated"

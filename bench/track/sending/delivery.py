@@ -5,9 +5,9 @@ import sys
 import threading
 from pathlib import Path
 
-from bench.track.connect import Refused, why
-from bench.track.journal import Entry, Journal
-from bench.track.store import Store
+from bench.track.reaching.connect import Refused, why
+from bench.track.sending.journal import Entry, Journal
+from bench.track.sending.store import Store
 
 SEND_EVERY_SECONDS = 5.0
 POINTS_A_REQUEST = 500

@@ -14,7 +14,7 @@ import torch
 from bench.data.converting.prepare import prepare
 from bench.data.formats.synthetic import Config as Synthetic
 from bench.data.input import InputConfig
-from bench.perf.harness import Comparison, Disagreement, Options, timing
+from bench.perf.harness import Comparison, Disagreement, Options, chosen, timing
 from bench.train.checkpoint import read_state
 from bench.train.config import TrainConfig
 from bench.train.distributed.place import Place
@@ -32,6 +32,7 @@ STEPS_A_SECOND = 20
 
 def comparisons(options: Options) -> Iterator[Comparison]:
     """Both in turns. A step's time runs from one step to the next, so that checkpoints and reports are in it."""
+    chosen(["a step on a Ray worker"], options.only)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder, ray_session(dashboard=False):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit  # type: ignore[import-untyped]
 
-from bench.board.estimate import Array, Measured, reach
+from bench.board.making.estimate import Array, Measured, reach
 
 NORMAL = 1.959964
 DOUBTFUL = (0.6, 1.6)

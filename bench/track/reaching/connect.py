@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException, RestException
 
 from bench.errors import UserError
-from bench.track.address import is_server, without_password
+from bench.track.reaching.address import is_server, without_password
 
 _PASSING = {
     "INTERNAL_ERROR",

@@ -13,10 +13,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bench.errors import StepFailed, UserError
-from bench.track.address import database_uri, with_driver
-from bench.track.connect import connect
-from bench.track.reading import studies
-from bench.track.view import ADDRESS
+from bench.track.reaching.address import database_uri, with_driver
+from bench.track.reaching.connect import connect
+from bench.track.reaching.view import ADDRESS
+from bench.track.reading.records import studies
 
 HOST = "127.0.0.1"
 HEALTHY_WITHIN_SECONDS = 600.0

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw
 
-from bench.board.compare import Side
+from bench.board.comparing.compare import Side
 from bench.data.batches.decode import decode
 from bench.data.store import Store
 

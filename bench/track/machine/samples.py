@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from bench.track.system import Sample
-from bench.track.tail import Tail
+from bench.track.machine.system import Sample
+from bench.track.machine.tail import Tail
 
 Point = tuple[float, int, dict[str, float]]
 """time, step, metrics"""

@@ -1,0 +1,1 @@
+"""Two rows side by side, image by image."""

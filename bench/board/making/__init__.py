@@ -1,0 +1,1 @@
+"""From records to a board: rows, their seeds put together, ranks, curves."""

@@ -1,0 +1,1 @@
+"""Back from MLflow: records, whole experiments at once, files of a run."""
