@@ -192,21 +192,21 @@ def compare_rows(
     b: str,
     file: Path | str,
     *,
-    profile: str = "full",
+    profile: str | None = None,
     storage: Path | str = RUNS,
     tracking: str | None = None,
 ) -> Path:
     """Two rows of a study image by image, on one page: where they differ most, drawn side by side."""
-    from bench.board.comparing.load import load_versus
+    from bench.board.comparing.load import finished_pair, load_versus
     from bench.board.comparing.page import write_compare_page
     from bench.study.steps.datasets import find_store
     from bench.track.tracker import Tracker
 
     root = Path(storage).resolve()
     with Tracker(tracking, root) as tracker:
-        fingerprints = {run.tags.get("data_fingerprint", "") for run in tracker.records(study, profile) if run.row == a}
-        store = find_store(root, fingerprints)
-        return write_compare_page(load_versus(tracker, study, profile, a, b, store), store, Path(file))
+        pair = finished_pair(tracker, study, profile, a, b)
+        store = find_store(root, {pair[0].tags.get("data_fingerprint", "")})
+        return write_compare_page(load_versus(tracker, pair, store), store, Path(file))
 
 
 def _board(studies: str | Sequence[str], profile: str | None, storage: Path | str, tracking: str | None) -> Any:

@@ -21,6 +21,7 @@ from bench.cli.common import (
     Workers,
     row_names,
 )
+from bench.errors import UserError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -96,10 +97,11 @@ def leaderboard(
     from bench import api
 
     if compare is not None:
+        if len(studies) > 1:
+            raise UserError("both rows are of one study", where="--compare", remedy=f"such as {studies[0]}")
         a, b = compare
         page = html or storage / "boards" / f"{a}-{b}.html"
-        where = {"profile": profile or "full", "storage": storage, "tracking": tracking}
-        typer.echo(api.compare_rows(studies[0], a, b, page, **where))  # type: ignore[arg-type]
+        typer.echo(api.compare_rows(studies[0], a, b, page, profile=profile, storage=storage, tracking=tracking))
         return
     if html is not None:
         typer.echo(api.write_page(studies, html, profile=profile, storage=storage, tracking=tracking))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.board.comparing.compare import Side, image_precision, versus
-from bench.board.comparing.load import load_versus
+from bench.board.comparing.load import finished_pair, load_versus
 from bench.board.comparing.page import write_compare_page
 from bench.data.converting.prepare import prepare
 from bench.data.formats import synthetic
@@ -109,8 +109,11 @@ def test_a_row_against_itself_differs_nowhere(watched: Any, store: Store, tmp_pa
     watched.check_quiet(path)
 
 
-def test_rows_are_found_by_name_and_must_fit_the_data(tracker: Tracker, store: Store, tmp_path: Path) -> None:
+@pytest.fixture
+def rows(tracker: Tracker, store: Store, tmp_path: Path) -> dict[str, Side]:
+    """A study of rows a and b; b has a seed more, judged on other data, and only under that one there is `late`."""
     sides = {"a": found(store, 0.12, 0, "a"), "b": found(store, 0.03, 1, "b")}
+    tracker.start_study("versus", "p", "", {"protocol": "voc2012"})
     for row, side in sides.items():
         for seed, fingerprint in ((3, store.fingerprint), (4, "other data")):
             run = tracker.start_row("versus", row, seed, {}, {"data_fingerprint": fingerprint}, profile="p")
@@ -118,12 +121,41 @@ def test_rows_are_found_by_name_and_must_fit_the_data(tracker: Tracker, store: S
             tracker.artifact(run, tmp_path / "detections.parquet")
             if seed == 3 or row == "b":
                 tracker.finish(run, "done")
-    two = load_versus(tracker, "versus", "p", "a", "b", store)
-    np.testing.assert_allclose(two.change, versus(sides["a"], sides["b"]).change, atol=1e-3)
-    with pytest.raises(UserError, match="the row 'c' of 'versus' has no finished run; finished rows: a, b"):
-        load_versus(tracker, "versus", "p", "a", "c", store)
     tracker.finish(tracker.start_row("versus", "late", 4, {}, {"data_fingerprint": "x"}, profile="p"), "done")
-    with pytest.raises(UserError, match="share no seed"):
-        load_versus(tracker, "versus", "p", "a", "late", store)
+    return sides
+
+
+@pytest.mark.parametrize("profile", ["p", None])
+def test_rows_are_judged_as_their_study_says(
+    tracker: Tracker, store: Store, rows: dict[str, Side], profile: str | None
+) -> None:
+    two = load_versus(tracker, finished_pair(tracker, "versus", profile, "a", "b"), store)
+    expected = [evaluate(rows[name].scores.detections, store, "voc2012").metrics["AP50"] for name in ("a", "b")]
+    assert [side.scores.metrics["AP50"] for side in (two.a, two.b)] == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("study", "profile", "a", "b", "line"),
+    [
+        ("versus", "p", "a", "c", "the row 'c' of 'versus' has no finished run; finished rows: a, b, late"),
+        ("versus", "p", "a", "late", "versus: 'a' and 'late' share no seed"),
+        ("verse", None, "a", "b", "no runs of the study 'verse' were recorded; recorded studies: versus"),
+        ("versus", "full", "a", "b", "no runs of the study 'versus' under 'full' were recorded; it ran under p"),
+    ],
+)
+def test_rows_that_cannot_be_compared(
+    tracker: Tracker, rows: dict[str, Side], study: str, profile: str | None, a: str, b: str, line: str
+) -> None:
+    with pytest.raises(UserError, match=line):
+        finished_pair(tracker, study, profile, a, b)
+
+
+def test_a_study_under_several_profiles_needs_to_be_told_which(tracker: Tracker, rows: dict[str, Side]) -> None:
+    tracker.start_study("versus", "smoke", "", {})
+    with pytest.raises(UserError, match="--profile: 'versus' ran under several profiles; it is p or smoke"):
+        finished_pair(tracker, "versus", None, "a", "b")
+
+
+def test_rows_must_fit_the_data(tracker: Tracker, store: Store, rows: dict[str, Side]) -> None:
     with pytest.raises(UserError, match="was judged on other data"):
-        load_versus(tracker, "versus", "p", "b", "late", store)
+        load_versus(tracker, finished_pair(tracker, "versus", "p", "b", "late"), store)

@@ -36,4 +36,6 @@ def test_a_study_that_was_never_run(tracker: Tracker) -> None:
     tracker.start_study("known", "p", "", {})
     with pytest.raises(UserError, match=r"no runs of the study 'unknown' were recorded; recorded studies: .*known"):
         load_board(tracker, ["unknown"])
+    with pytest.raises(UserError, match=r"no runs of the study 'known' under 'mini' were recorded; it ran under p"):
+        load_board(tracker, ["known"], "mini")
     assert load_board(tracker, ["known"]).rows == ()

@@ -14,7 +14,7 @@ SMALL = {"train.epochs": 1, "data.train": 40, "data.val": 20}
 @pytest.fixture(scope="session")
 def quickstarted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("docs")
-    bench.run("quickstart", rows=["retinanet"], settings=SMALL, storage=folder / "runs").raise_if_failed()
+    bench.run("quickstart", rows=["retinanet", "paa"], settings=SMALL, storage=folder / "runs").raise_if_failed()
     prepare_splits(synthetic.Config(train=8, val=4), folder / "stores" / "mine")
     return folder
 

@@ -137,6 +137,11 @@ def test_a_finished_study_leaves_scores_records_and_a_page(unbroken: Path) -> No
     assert (unbroken / "runs" / "boards" / "study.html").stat().st_size > 1000
 
 
+def test_two_rows_of_it_are_compared_image_by_image(unbroken: Path) -> None:
+    page = api.compare_rows("study", "base", "soft", unbroken / "two.html", storage=unbroken / "runs")
+    assert "soft" in page.read_text()
+
+
 def test_a_run_leaves_no_temporary_files(unbroken: Path) -> None:
     left = {path.name for path in (unbroken / "tmp").iterdir()}
     assert not {name for name in left if not name.startswith("torchinductor_")}, "torch makes that one, and keeps it"

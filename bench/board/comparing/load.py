@@ -1,6 +1,7 @@
 """Two rows of a study from the tracker, ready to be compared: their detections, judged on the same data."""
 
 from bench.board.comparing.compare import Side, Versus, versus
+from bench.board.load import recorded
 from bench.data.store import Store
 from bench.errors import UserError
 from bench.score.evaluate import evaluate
@@ -9,13 +10,20 @@ from bench.track.record import RunRecord
 from bench.track.tracker import Tracker
 
 DETECTIONS = "detections.parquet"
+PROTOCOL = "coco"
+"""Where the record of a study does not say it."""
+
+Pair = tuple[RunRecord, RunRecord]
 
 
-def load_versus(
-    tracker: Tracker, study: str, profile: str, a: str, b: str, store: Store, protocol: str = "coco"
-) -> Versus:
-    """The first seed that both rows finished; `store` must be the data they were judged on."""
-    runs = [run for run in tracker.records(study, profile) if run.source == "measured" and run.status == "done"]
+def finished_pair(tracker: Tracker, study: str, profile: str | None, a: str, b: str) -> Pair:
+    """Both rows under the first seed that both finished; without a profile, under the one that the study ran under."""
+    profiles = sorted(found.profile for found in recorded(tracker, [study], profile))
+    if len(profiles) > 1:
+        raise UserError(
+            f"{study!r} ran under several profiles", where="--profile", remedy=f"it is {' or '.join(profiles)}"
+        )
+    runs = [run for run in tracker.records(study, profiles[0]) if run.source == "measured" and run.status == "done"]
     seeds = [{run.seed for run in runs if run.row == name} for name in (a, b)]
     for name, found in zip((a, b), seeds, strict=True):
         if not found:
@@ -25,7 +33,15 @@ def load_versus(
     if not common:
         raise UserError(f"{a!r} and {b!r} share no seed", where=study, remedy="run both with the same --seeds")
     first, second = (next(run for run in runs if run.row == name and run.seed == common[0]) for name in (a, b))
-    return versus(_side(tracker, first, store, protocol), _side(tracker, second, store, protocol))
+    return first, second
+
+
+def load_versus(tracker: Tracker, pair: Pair, store: Store) -> Versus:
+    """`store` must be the data that both were judged on."""
+    told = tracker.study(pair[0].study, pair[0].profile)
+    protocol = told.params.get("protocol", PROTOCOL) if told else PROTOCOL
+    first, second = (_side(tracker, run, store, protocol) for run in pair)
+    return versus(first, second)
 
 
 def _side(tracker: Tracker, run: RunRecord, store: Store, protocol: str) -> Side:

@@ -33,7 +33,7 @@ class Recorder:
     def __init__(self, tracker: Tracker, study: Study, cache: StepCache, splits: Mapping[str, Splits]) -> None:
         self.tracker, self.study, self.cache, self.splits = tracker, study, cache, splits
         rows = [row.name for row in study.rows] + [row.name for row in study.skipped]
-        params = {"baseline": study.baseline, "rows": rows, "metric": "AP"}
+        params = {"baseline": study.baseline, "rows": rows, "metric": "AP", "protocol": study.protocol}
         self._own_key = tracker.start_study(study.name, study.profile, study.title, params)
         tracker.tag(self._own_key, provenance())
         tracker.artifact(self._own_key, study.file)
