@@ -100,7 +100,7 @@ def leaderboard(
         if len(studies) > 1:
             raise UserError("both rows are of one study", where="--compare", remedy=f"such as {studies[0]}")
         a, b = compare
-        page = html or storage / "boards" / f"{a}-{b}.html"
+        page = html or storage / "boards" / studies[0] / f"{a}-{b}.html"
         typer.echo(api.compare_rows(studies[0], a, b, page, profile=profile, storage=storage, tracking=tracking))
         return
     if html is not None:

@@ -18,10 +18,10 @@ function drawMetrics() {
 function drawScatter() {
   const up = lines.filter((line) => line[3] > 0).length, down = lines.filter((line) => line[3] < 0).length;
   const words = `${up} images are better with ${board.b}, ${down} are worse, ${lines.length - up - down} are the same.`;
-  const ends = [-0.03, 1.03];
+  const ends = [-3, 103];
   const svg = plot({ words, xs: ends, ys: ends, xLabel: board.a, yLabel: board.b, height: 360, draw: (x, y) => [
-    s("line", { x1: x(0), y1: y(0), x2: x(1), y2: y(1), stroke: "var(--soft)", "stroke-dasharray": "4 4" }),
-    ...lines.map(([name, a, b, change]) => s("circle", { cx: x(a), cy: y(b), r: 3, opacity: 0.65, fill: change > 0 ? "var(--good)" : change < 0 ? "var(--bad)" : "var(--soft)" }, s("title", {}, `${name}: ${points(a)} → ${points(b)}`))),
+    s("line", { x1: x(0), y1: y(0), x2: x(100), y2: y(100), stroke: "var(--soft)", "stroke-dasharray": "4 4" }),
+    ...lines.map(([name, a, b, change]) => s("circle", { cx: x(100 * a), cy: y(100 * b), r: 3, opacity: 0.65, fill: change > 0 ? "var(--good)" : change < 0 ? "var(--bad)" : "var(--soft)" }, s("title", {}, `${name}: ${points(a)} → ${points(b)}`))),
   ] });
   document.getElementById("scatter").append(svg, h("p", { class: "soft" }, words));
 }
