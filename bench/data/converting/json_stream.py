@@ -39,12 +39,13 @@ class _Scanner:
             self.at += 3
 
     def entries(self, required: tuple[str, ...]) -> Iterator[Entry]:
-        self._expect("{")
         seen: set[str] = set()
-        while self._peek() != "}":
+        for _ in self._until("}", after="{"):
             key = self._value()
             if not isinstance(key, str):
                 raise self._error("a key should be a string")
+            if key in seen:
+                raise self._error(f"{key!r} is there twice")
             self._expect(":")
             seen.add(key)
             if self._peek() == "[":
@@ -53,20 +54,27 @@ class _Scanner:
                 raise self._error(f"{key!r} should be a list")
             else:
                 self._value()
-            if self._peek() != "}":
-                self._expect(",")
+        if self._peek():
+            raise self._error("the end of the file expected")
         missing = [key for key in required if key not in seen]
         if missing:
             raise UserError(f"has no {missing[0]!r}", where=str(self.path), remedy="is this a COCO instances file?")
 
     def _items(self, key: str) -> Iterator[Entry]:
-        self._expect("[")
-        while self._peek() != "]":
+        for _ in self._until("]", after="["):
             value = self._value()
             yield Entry(key, value, self.start, self.base + self.at)
-            if self._peek() != "]":
+
+    def _until(self, end: str, *, after: str) -> Iterator[None]:
+        """Stops before each part of a list or object, which its caller takes."""
+        self._expect(after)
+        more = self._peek() != end
+        while more:
+            yield
+            more = self._peek() != end
+            if more:
                 self._expect(",")
-        self._expect("]")
+        self._expect(end)
 
     def _value(self) -> Any:
         """The next value, of which all bytes are brought into the window first."""
