@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from bench.board.board import Claim, Row, Sweep
 from bench.errors import UserError
@@ -43,10 +44,10 @@ def _claimed(claim: Claim, rows: Sequence[Row]) -> list[Sweep]:
     groups: dict[tuple[str, str], list[tuple[float, str]]] = defaultdict(list)
     key = _key(claim.text)
     for row in rows if key else ():
-        for param, value in row.params.items():
-            number = _number(value)
-            if row.study == claim.study and names(key, param) and number is not None:
-                groups[row.profile, param].append((number, row.id))
+        if row.study == claim.study:
+            for param in filter(partial(names, key), row.params):
+                if (number := _number(row.params[param])) is not None:
+                    groups[row.profile, param].append((number, row.id))
     curves = [Sweep(param, tuple(sorted(points))) for (_, param), points in groups.items()]
     return [curve for curve in curves if FEWEST_POINTS <= len(curve.points) == len({x for x, _ in curve.points})]
 
